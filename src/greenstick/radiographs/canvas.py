@@ -1,0 +1,98 @@
+"""The one place that resizes: a radiograph onto a square canvas, and coordinates back.
+
+Training, reading and export all see a radiograph through :func:`fit`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from greenstick.radiographs.radiograph import Radiograph
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a radiograph lies on a square canvas.
+
+    Attributes
+    ----------
+    canvas_px
+        Side of the canvas.
+    original_size_px
+        (width, height) of the original.
+    left, top, width, height
+        The part of the canvas, in canvas pixels, that the image covers; the rest is padding.
+    """
+
+    canvas_px: int
+    original_size_px: tuple[int, int]
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def _scale_and_shift(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        scale = np.array([self.width, self.height]) / np.array(self.original_size_px)
+        return scale, np.array([self.left, self.top], dtype=np.float64)
+
+    def to_canvas(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map boxes of shape (n, 4), as x, y, width, height in original pixels, to the canvas."""
+        scale, shift = self._scale_and_shift()
+        boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        return np.concatenate([boxes[:, :2] * scale + shift, boxes[:, 2:] * scale], axis=1)
+
+    def to_original(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map boxes of shape (n, 4), as x, y, width, height in canvas pixels, to the original."""
+        scale, shift = self._scale_and_shift()
+        boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        return np.concatenate([(boxes[:, :2] - shift) / scale, boxes[:, 2:] / scale], axis=1)
+
+    def map_to_original(self, heat: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Resample a map over the whole canvas, of any shape (h, w), to the original's pixels.
+
+        Returns float32 of shape (height, width) of the original; padding is cut off.
+        """
+        scale_x, scale_y = heat.shape[1] / self.canvas_px, heat.shape[0] / self.canvas_px
+        region = (
+            self.left * scale_x,
+            self.top * scale_y,
+            (self.left + self.width) * scale_x,
+            (self.top + self.height) * scale_y,
+        )
+        image = Image.fromarray(np.ascontiguousarray(heat, dtype=np.float32))
+        resized = image.resize(self.original_size_px, Image.Resampling.BILINEAR, box=region)
+        return np.asarray(resized, dtype=np.float32)
+
+
+def place(original_size_px: tuple[int, int], canvas_px: int) -> Placement:
+    """Return the placement that keeps the aspect ratio and centers the image on the canvas."""
+    longer = max(original_size_px)
+    width, height = (max(1, round(side * canvas_px / longer)) for side in original_size_px)
+    left, top = (canvas_px - width) // 2, (canvas_px - height) // 2
+    return Placement(canvas_px, original_size_px, left, top, width, height)
+
+
+def fit(radiograph: Radiograph, canvas_px: int) -> tuple[NDArray[np.uint8], Placement]:
+    """Scale a radiograph onto a black square canvas, aspect ratio kept.
+
+    Returns
+    -------
+    canvas
+        uint8 of shape (canvas_px, canvas_px): 256 gray levels are what a display shows and what
+        the networks are trained on, and they halve the pixel store.
+    placement
+        The mapping between original and canvas pixels.
+    """
+    placement = place(radiograph.original_size_px, canvas_px)
+    image = Image.fromarray(radiograph.pixels)
+    # BOX averages whole source pixels when shrinking, so thin fracture lines do not alias away.
+    shrinks = placement.width < image.width
+    how = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    resized = np.asarray(image.resize((placement.width, placement.height), how))
+    canvas = np.zeros((canvas_px, canvas_px), dtype=np.uint8)
+    rows = slice(placement.top, placement.top + placement.height)
+    columns = slice(placement.left, placement.left + placement.width)
+    canvas[rows, columns] = np.rint(np.clip(resized, 0.0, 1.0) * 255.0)
+    return canvas, placement
