@@ -1,0 +1,102 @@
+"""The run folder: what lies where, and how it gets there whole."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from greenstick.errors import GreenstickError
+from greenstick.experiments.experiment import Experiment, read_experiment, write_experiment
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of everything in a run folder (documented in ``docs/architecture.md``)."""
+
+    path: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end: the evidence is written last."""
+        return (self / "evidence.json").is_file()
+
+    def model(self, name: str) -> Path:
+        """Return the folder of a fit's Checkpoint."""
+        return self / "models" / name
+
+    def work(self, name: str) -> Path:
+        """Return the folder of a fit's unfinished work; removed when the fit is done."""
+        return self / "fits" / name
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Read one of the run's tables by its name without the ending."""
+        return pl.read_parquet(self / f"{name}.parquet")
+
+
+def open_run(experiment: Experiment, path: Path, *, overwrite: bool) -> RunFolder:
+    """Make a run folder, or go on in one that was interrupted.
+
+    Raises
+    ------
+    GreenstickError
+        Where the folder holds a finished run, another experiment, or something else altogether.
+    """
+    run = RunFolder(path)
+    settings = run / "experiment.toml"
+    if path.is_dir() and any(path.iterdir()) and not settings.is_file():
+        raise GreenstickError(
+            f"{path} is not empty and is no run folder.", remedy="Choose another folder."
+        )
+    if overwrite and settings.is_file():
+        _remove_run(run)
+    if run.finished:
+        raise GreenstickError(
+            f"{path} holds a finished run.",
+            remedy="Choose another folder, or write over it with --overwrite.",
+        )
+    if settings.is_file() and read_experiment(settings) != experiment:
+        raise GreenstickError(
+            f"{path} holds an unfinished run of other settings.",
+            remedy="Run it with those, choose another folder, or start again with --overwrite.",
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    write_experiment(experiment, settings)
+    return run
+
+
+def _remove_run(run: RunFolder) -> None:
+    for name in ("models", "fits", "overlays"):
+        shutil.rmtree(run / name, ignore_errors=True)
+    for file in run.path.iterdir():
+        if file.suffix in {".toml", ".parquet", ".json", ".html", ".part"}:
+            file.unlink()
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file so that it is there whole or not at all, whatever is killed meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, whole or not at all."""
+    write_whole(path, table.write_parquet)
+
+
+def write_json(values: Any, path: Path) -> None:
+    """Write plain values as JSON, whole or not at all."""
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    write_whole(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
