@@ -1,0 +1,38 @@
+"""Fill a page's template: every page shares one base, one style sheet and one set of parts."""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from greenstick import RESEARCH_USE, __version__
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,  # names of files and columns are the user's, and may hold markup
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def render(template: str, **context: object) -> str:
+    """Return a template of ``reports/templates`` filled with ``context``, escaped.
+
+    Every template also sees ``research_use`` and ``version``. Markup made elsewhere (an inline
+    SVG) comes in as :class:`markupsafe.Markup`.
+    """
+    page = _environment().get_template(template)
+    return page.render(research_use=RESEARCH_USE, version=__version__, **context)
+
+
+def write_page(html: str, path: Path) -> Path:
+    """Write a page in one step, so that a killed write leaves the old page whole."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(html, encoding="utf-8")
+    part.replace(path)
+    return path
