@@ -1,0 +1,192 @@
+"""What would make a number untrue, or would let a reader believe too much of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from greenstick.decision.calibration import Temperature
+from greenstick.decision.operating_points import OperatingPoint, candidates, fingerprint
+from greenstick.evidence.rows import ScoredRows
+from greenstick.findings import Finding, Severity
+
+#: Fewer patients than this in a class, and its intervals are too wide to conclude from.
+FEW_PATIENTS = 10
+
+
+def check_rows(rows: ScoredRows) -> list[Finding]:
+    """Return what the labels, scores and patients say about the numbers to come."""
+    return [
+        _classes(rows),
+        _probabilities(rows),
+        _spread(rows),
+        _clusters(rows),
+    ]
+
+
+def _classes(rows: ScoredRows) -> Finding:
+    with_fracture = int((rows.per_patient(rows.labels) > 0).sum())
+    without = int((rows.per_patient(~rows.labels) > 0).sum())
+    if not with_fracture or not without:
+        return Finding(
+            "one-class-only",
+            Severity.WARNING,
+            f"All {len(rows)} images are {'without' if without else 'with'} a fracture: "
+            "no AUROC can be computed.",
+            remedy="Judge on images with and without fractures.",
+        )
+    if min(with_fracture, without) < FEW_PATIENTS:
+        return Finding(
+            "too-few-patients",
+            Severity.WARNING,
+            f"Only {with_fracture} patients with and {without} without a fracture: "
+            "intervals are wide, and may be wrong.",
+            remedy=f"Judge on at least {FEW_PATIENTS} patients of each, better 100.",
+        )
+    return Finding(
+        "both-classes",
+        Severity.PASSED,
+        f"{with_fracture} patients with and {without} without a fracture.",
+    )
+
+
+def _probabilities(rows: ScoredRows) -> Finding:
+    if rows.probabilities:
+        return Finding("scores-are-probabilities", Severity.PASSED, "Scores lie within 0 and 1.")
+    return Finding(
+        "scores-not-probabilities",
+        Severity.NOT_APPLICABLE,
+        f"Scores run from {rows.scores.min():.3g} to {rows.scores.max():.3g}: they are taken as "
+        "logits or ranks, and calibration is not judged.",
+        remedy="Calibrate them on other rows first to have their probabilities judged.",
+    )
+
+
+def _spread(rows: ScoredRows) -> Finding:
+    distinct = len(np.unique(rows.scores))
+    if distinct == 1:
+        return Finding(
+            "constant-score",
+            Severity.WARNING,
+            "Every image has the same score: the model says nothing.",
+            remedy="Check the column and the model.",
+        )
+    if distinct <= FEW_PATIENTS and len(rows) > 5 * distinct:
+        return Finding(
+            "few-distinct-scores",
+            Severity.NOTE,
+            f"Only {distinct} distinct scores: ties count half in the AUROC, and few thresholds "
+            "exist.",
+        )
+    return Finding("scores-differ", Severity.PASSED, f"{distinct} distinct scores.")
+
+
+def _clusters(rows: ScoredRows) -> Finding:
+    if not rows.clustered:
+        return Finding("one-image-a-patient", Severity.PASSED, "Each patient has one image.")
+    largest = int(np.bincount(rows.patients).max())
+    return Finding(
+        "patients-with-several-images",
+        Severity.NOTE,
+        f"{len(rows)} rows of {rows.n_patients} patients, up to {largest} each: intervals allow "
+        "for it, and would be too narrow otherwise.",
+    )
+
+
+def check_provenance(
+    rows: ScoredRows,
+    name: str,
+    points: Sequence[OperatingPoint],
+    calibration: Temperature | None,
+    logits: pl.Series | None,
+) -> list[Finding]:
+    """Return whether thresholds and temperature come from other rows than those judged.
+
+    Names are compared, and so are digests of labels and scores: rows that are called otherwise
+    are still the same rows.
+    """
+    findings = [_threshold(rows, name, points)]
+    if calibration is not None:
+        findings.append(_calibration(rows, name, calibration, logits))
+    return findings
+
+
+def _threshold(rows: ScoredRows, name: str, points: Sequence[OperatingPoint]) -> Finding:
+    if not points:
+        return Finding("threshold", Severity.NOT_APPLICABLE, "No operating point was given.")
+    own = fingerprint(rows.labels, rows.scores)
+    if any(same(p.chosen_on, name) or p.fingerprint == own for p in points):
+        return Finding(
+            "threshold-chosen-on-evaluated-rows",
+            Severity.ERROR,
+            "The threshold was chosen on the very rows that it is judged on: sensitivity and "
+            "specificity are too good to be true.",
+            remedy="Choose it on validation rows, or state it beforehand.",
+        )
+    if any(_suspicious(rows, point) for point in points):
+        return Finding(
+            "threshold-fits-evaluated-rows",
+            Severity.WARNING,
+            "The threshold is, to the last digit, the best one for these very rows.",
+            remedy="Make sure that it was chosen on other rows.",
+        )
+    places = sorted({p.chosen_on for p in points})
+    return Finding("threshold-from-elsewhere", Severity.PASSED, f"Threshold: {', '.join(places)}.")
+
+
+def _suspicious(rows: ScoredRows, point: OperatingPoint) -> bool:
+    """Tell whether a threshold is exactly the Youden one of many possible on these rows."""
+    if rows.labels.all() or not rows.labels.any() or len(np.unique(rows.scores)) < 50:
+        return False
+    thresholds, sensitivity, specificity = candidates(rows.labels, rows.scores)
+    best = np.flatnonzero(np.isclose(sensitivity + specificity, (sensitivity + specificity).max()))
+    # Ours lies half-way between two scores, other tools take the lower of the two.
+    theirs = np.sort(np.unique(rows.scores))[::-1][np.maximum(best - 1, 0)]
+    return bool(np.isin(point.threshold, np.concatenate([thresholds[best], theirs])))
+
+
+def _calibration(
+    rows: ScoredRows, name: str, calibration: Temperature, logits: pl.Series | None
+) -> Finding:
+    own = "" if logits is None else fingerprint(rows.labels, logits.cast(pl.Float64).to_numpy())
+    if same(calibration.fitted_on, name) or (own and own == calibration.fingerprint):
+        return Finding(
+            "calibration-fitted-on-evaluated-rows",
+            Severity.ERROR,
+            "The calibration was fitted on the very rows that it is judged on.",
+            remedy="Fit it on validation rows.",
+        )
+    if calibration.at_bound:
+        return Finding(
+            "calibration-at-bound",
+            Severity.WARNING,
+            f"The temperature ran into its bound ({calibration.value:.3g}): the rows it was "
+            "fitted on are separable or the scores say nothing.",
+            remedy="Fit it on more rows.",
+        )
+    return Finding(
+        "calibration-from-elsewhere",
+        Severity.PASSED,
+        f"Temperature {calibration.value:.3f}, fitted on {calibration.fitted_on}.",
+    )
+
+
+def same(one: str, other: str) -> bool:
+    """Tell whether two names of rows are the same but for case and spaces."""
+    return one.strip().casefold() == other.strip().casefold()
+
+
+def check_pooling(table: pl.DataFrame) -> list[Finding]:
+    """Return a note where scores of several folds or repeats are judged together."""
+    findings = []
+    for column, things in (("fold", "folds"), ("repeat", "repeats")):
+        if column in table.columns and table[column].n_unique() > 1:
+            findings.append(
+                Finding(
+                    f"{things}-pooled",
+                    Severity.NOTE,
+                    f"Scores of {table[column].n_unique()} {things} are judged together: each "
+                    f"{column} has a model of its own, and their scores may differ in scale.",
+                )
+            )
+    return findings

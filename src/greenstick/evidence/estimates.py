@@ -1,0 +1,117 @@
+"""The nouns of evidence: a number with its interval, a curve with its band, a table of four."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """A frozen record of ``evidence.json``; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Estimate(Record):
+    """A number, how sure it is, and on what it rests.
+
+    Attributes
+    ----------
+    name
+        What was estimated, e.g. ``"sensitivity"``.
+    value
+        The estimate; None where the rows do not determine it (e.g. PPV with no positive call).
+    lower, upper
+        Limits of the interval. None where there is no such limit: an unbounded ratio has
+        ``upper=None`` and a ``value``.
+    level
+        Nominal coverage of the interval, e.g. 0.95.
+    method
+        How the interval was made, with author and year.
+    n_images, n_patients
+        How many rows, of how many patients, the number is a statement about: for a sensitivity,
+        those with a fracture.
+    """
+
+    name: str
+    value: float | None
+    lower: float | None
+    upper: float | None
+    level: float
+    method: str
+    n_images: int
+    n_patients: int
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.name}: not estimable"
+        low = "-∞" if self.lower is None else f"{self.lower:.3f}"
+        high = "∞" if self.upper is None else f"{self.upper:.3f}"
+        return f"{self.name} {self.value:.3f} ({self.level:.0%} interval {low} to {high})"
+
+
+class Curve(Record):
+    """A curve on a fixed grid, with a pointwise band by patient bootstrap.
+
+    ROC: ``x`` is 1 - specificity, ``y`` sensitivity. Precision-recall: ``x`` is recall.
+    """
+
+    x: list[float]
+    y: list[float]
+    lower: list[float]
+    upper: list[float]
+    level: float = 0.95
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return a curve of no points, for rows of one class."""
+        return cls(x=[], y=[], lower=[], upper=[])
+
+
+class ReliabilityBin(Record):
+    """What happened among the images whose score fell into one bin.
+
+    Attributes
+    ----------
+    left, right
+        Edges of the bin; the left edge belongs to it, the right one only in the last bin.
+    n
+        Images in the bin.
+    mean_score, observed
+        Mean predicted probability, and the share that had a fracture; None in an empty bin.
+    lower, upper
+        Wilson interval of ``observed`` (with the effective number of images where patients have
+        several).
+    """
+
+    left: float
+    right: float
+    n: int
+    mean_score: float | None
+    observed: float | None
+    lower: float | None
+    upper: float | None
+
+
+class Confusion(Record):
+    """Counts of images at the operating point."""
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+
+class Subgroup(Record):
+    """The same figures within one value of a column.
+
+    ``too_small`` where it has fewer than ten patients with or without a fracture: its numbers
+    are then shown for completeness and support no conclusion.
+    """
+
+    column: str
+    value: str
+    n_images: int
+    n_patients: int
+    n_positive: int
+    estimates: list[Estimate]
+    too_small: bool

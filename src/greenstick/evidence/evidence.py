@@ -1,0 +1,305 @@
+"""The evidence: everything that scores on held-out patients can say, with intervals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from greenstick import RESEARCH_USE
+from greenstick.decision.calibration import Temperature
+from greenstick.decision.operating_points import OperatingPoint, decide
+from greenstick.errors import GreenstickError
+from greenstick.evidence.at_point import at_operating_point, confusion
+from greenstick.evidence.checks import check_pooling, check_provenance, check_rows
+from greenstick.evidence.discrimination import auroc
+from greenstick.evidence.estimates import (
+    Confusion,
+    Curve,
+    Estimate,
+    Record,
+    ReliabilityBin,
+    Subgroup,
+)
+from greenstick.evidence.reliability import equal_width, reliability
+from greenstick.evidence.resampling import resample_rows
+from greenstick.evidence.rows import Bools, Missing, ScoredRows, count, to_rows, usable
+from greenstick.evidence.subgroups import judge_subgroups
+from greenstick.findings import Finding, Severity
+
+SCHEMA_VERSION = "1"
+
+
+class Evidence(Record):
+    """What ``evidence.json`` holds.
+
+    Attributes
+    ----------
+    schema_version
+        Grows when a field changes its meaning.
+    research_use
+        The sentence that every output carries.
+    model
+        Whose scores they are; empty where the table does not say.
+    rows
+        Which rows were judged, e.g. ``"test"``.
+    n_images, n_patients, n_positive
+        Distinct images, patients, and images with a fracture.
+    discrimination
+        ``AUROC`` (the headline), ``AUROC`` again by bootstrap, ``average precision``.
+    calibration
+        ``Brier score``, ``log loss``, ``ECE``; empty where scores are no probabilities.
+    calibrator
+        What made the scores into probabilities, and on which rows it was fitted.
+    operating_point
+        The threshold, where there is one for all rows.
+    operating_points
+        Each threshold: several in cross-validation, one a fold.
+    at_operating_point
+        ``sensitivity``, ``specificity``, ``PPV``, ``NPV``, ``F1``, ``accuracy``,
+        ``balanced accuracy``, ``MCC``, ``Cohen's kappa``, ``LR+``, ``LR-``.
+    confusion
+        Counts at the operating point, or None.
+    roc, precision_recall, reliability
+        What the figures show.
+    localisation
+        Filled by the caller from :mod:`greenstick.evidence.localisation`.
+    subgroups
+        The main figures within values of columns.
+    findings
+        What was checked: ``ERROR`` where a number is untrue.
+    """
+
+    schema_version: str = SCHEMA_VERSION
+    research_use: str = RESEARCH_USE
+    model: str = ""
+    rows: str
+    n_images: int
+    n_patients: int
+    n_positive: int
+    discrimination: list[Estimate]
+    calibration: list[Estimate] = Field(default_factory=list)
+    calibrator: Temperature | None = None
+    operating_point: OperatingPoint | None = None
+    operating_points: list[OperatingPoint] = Field(default_factory=list)
+    at_operating_point: list[Estimate] = Field(default_factory=list)
+    confusion: Confusion | None = None
+    roc: Curve
+    precision_recall: Curve
+    reliability: list[ReliabilityBin] = Field(default_factory=list)
+    localisation: list[Estimate] = Field(default_factory=list)
+    subgroups: list[Subgroup] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+
+    def estimate(self, name: str) -> Estimate:
+        """Return the headline estimate of this name, e.g. ``evidence.estimate("AUROC")``."""
+        everything = [
+            *self.discrimination,
+            *self.calibration,
+            *self.at_operating_point,
+            *self.localisation,
+        ]
+        for found in everything:
+            if found.name == name:
+                return found
+        raise GreenstickError(
+            f"The evidence holds no {name!r}.",
+            remedy=f"It holds: {', '.join(dict.fromkeys(e.name for e in everything))}.",
+        )
+
+    @property
+    def untrue(self) -> bool:
+        """Whether a finding makes a number untrue."""
+        return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def with_localisation(self, estimates: list[Estimate]) -> Self:
+        """Return the same evidence with figures of localisation."""
+        return self.model_copy(update={"localisation": estimates})
+
+
+def evaluate(
+    scores: pl.DataFrame,
+    *,
+    point: OperatingPoint | Sequence[OperatingPoint] | None = None,
+    calibration: Temperature | None = None,
+    rows: str,
+    seed: int = 0,
+    replicates: int = 2000,
+    level: float = 0.95,
+    subgroups: Sequence[str] = (),
+    missing: Missing = "refuse",
+) -> Evidence:
+    """Judge the scores of one model.
+
+    Parameters
+    ----------
+    scores
+        Columns ``label`` and ``score``; optionally ``image``, ``patient``, ``decision``, ``logit``,
+        ``model``, ``repeat``, ``fold`` and subgroup columns.
+    point
+        Where a score becomes a call; a sequence, each with its ``fold`` (and ``repeat``), in
+        cross-validation. A Boolean column ``decision`` overrides it, and the points are then only
+        kept as its provenance.
+    calibration
+        What made the scores: kept and checked, not applied.
+    rows
+        Name of these rows, e.g. ``"test"``.
+    seed
+        For the bootstrap.
+    replicates
+        How many bootstrap samples of patients.
+    level
+        Nominal coverage of every interval.
+    subgroups
+        Columns to judge value by value.
+    missing
+        ``"refuse"`` rows without label or score, or ``"drop"`` them with a warning.
+
+    Raises
+    ------
+    GreenstickError
+        Where a column is missing, rows are unusable, an image is listed twice in a repeat, or
+        the table holds several models.
+    """
+    model = _one_model(scores)
+    table = usable(scores, missing)
+    judged = to_rows(table)
+    points = _as_list(point)
+    calls = calls_of(table, points)
+    resampling = resample_rows(judged, replicates=replicates, seed=seed, level=level)
+    logits = table["logit"] if "logit" in table.columns else None
+    return Evidence(
+        model=model,
+        rows=rows,
+        n_images=count(judged.images),
+        n_patients=judged.n_patients,
+        n_positive=count(judged.images[judged.labels]),
+        discrimination=[auroc(judged, level), *resampling.discrimination],
+        calibration=resampling.calibration,
+        calibrator=calibration,
+        operating_point=points[0] if len(points) == 1 else None,
+        operating_points=points,
+        at_operating_point=[] if calls is None else at_operating_point(judged, calls, level),
+        confusion=None if calls is None else confusion(judged.labels, calls),
+        roc=resampling.roc,
+        precision_recall=resampling.precision_recall,
+        reliability=_reliability(judged, level),
+        subgroups=judge_subgroups(table, judged, calls, subgroups, level),
+        findings=[
+            *check_rows(judged),
+            *_dropped(scores.height - table.height),
+            *check_provenance(judged, rows, points, calibration, logits),
+            *check_pooling(table),
+        ],
+    )
+
+
+def _one_model(scores: pl.DataFrame) -> str:
+    if "model" not in scores.columns:
+        return ""
+    models = sorted(map(str, scores["model"].drop_nulls().unique()))
+    if len(models) > 1:
+        raise GreenstickError(
+            f"The table holds the scores of {len(models)} models ({', '.join(models[:5])}).",
+            remedy="Keep the rows of one model and judge each in turn.",
+        )
+    return models[0] if models else ""
+
+
+def _as_list(point: OperatingPoint | Sequence[OperatingPoint] | None) -> list[OperatingPoint]:
+    if point is None:
+        return []
+    return [point] if isinstance(point, OperatingPoint) else list(point)
+
+
+def calls_of(table: pl.DataFrame, points: Sequence[OperatingPoint]) -> Bools | None:
+    """Return which rows are called a fracture, or None where nothing says so.
+
+    By the column ``decision``, by the one point, or by the point of each row's own fold.
+    """
+    if "decision" in table.columns and table["decision"].null_count() < table.height:
+        return _given_calls(table["decision"])
+    if not points:
+        return None
+    score = table["score"].cast(pl.Float64).to_numpy()
+    if len(points) == 1:
+        return decide(score, points[0])
+    return _calls_by_fold(table, score, points)
+
+
+def _given_calls(decision: pl.Series) -> Bools:
+    if decision.null_count() or decision.dtype != pl.Boolean:
+        raise GreenstickError(
+            "The column 'decision' must be true or false in every row.",
+            remedy="Leave the column out to have the operating point applied.",
+        )
+    return decision.to_numpy().astype(np.bool_)
+
+
+def _calls_by_fold(
+    table: pl.DataFrame,
+    score: np.ndarray[tuple[int], np.dtype[np.float64]],
+    points: Sequence[OperatingPoint],
+) -> Bools:
+    calls = np.zeros(len(score), dtype=np.bool_)
+    decided = np.zeros(len(score), dtype=np.int64)
+    for point in points:
+        mine = np.ones(len(score), dtype=np.bool_)
+        for column, value in (("repeat", point.repeat), ("fold", point.fold)):
+            if value is not None and column in table.columns:
+                mine &= (table[column] == value).fill_null(False).to_numpy()
+        calls[mine] = decide(score[mine], point)
+        decided += mine
+    if not (decided == 1).all():
+        raise GreenstickError(
+            f"{int((decided != 1).sum())} rows have no operating point of their own, or several.",
+            remedy="Give each point its fold and repeat, and the table these columns.",
+        )
+    return calls
+
+
+def _reliability(rows: ScoredRows, level: float) -> list[ReliabilityBin]:
+    return reliability(rows, equal_width(rows.scores), level) if rows.probabilities else []
+
+
+def _dropped(n: int) -> list[Finding]:
+    if not n:
+        return []
+    return [
+        Finding(
+            "rows-dropped",
+            Severity.WARNING,
+            f"{n} rows without label or finite score were left out: if the model could not read "
+            "them, its figures are too good.",
+        )
+    ]
+
+
+def write_evidence(evidence: Evidence, path: Path | str) -> None:
+    """Write ``evidence.json``."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")  # a killed write leaves the old file whole
+    part.write_text(evidence.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read_evidence(path: Path | str) -> Evidence:
+    """Read ``evidence.json``.
+
+    Raises
+    ------
+    GreenstickError
+        Where it is missing or no evidence of this version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise GreenstickError(f"There is no {path}.", remedy="Run the experiment, or evaluate.")
+    try:
+        return Evidence.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise GreenstickError(
+            f"{path} is no evidence of version {SCHEMA_VERSION}.", remedy="Evaluate again."
+        ) from None

@@ -1,0 +1,79 @@
+"""Whether the heat is where the fracture is."""
+
+import numpy as np
+import polars as pl
+
+from greenstick.evidence.bootstrap import resample
+from greenstick.evidence.estimates import Estimate
+from greenstick.evidence.intervals import bca, clustered_wilson
+from greenstick.evidence.rows import Floats
+from greenstick.scores import need_columns, patients_of
+
+
+def localisation(
+    table: pl.DataFrame, *, level: float = 0.95, seed: int = 0, replicates: int = 2000
+) -> list[Estimate]:
+    """Return how often the heat map's peak lies in a box, and how much of its mass.
+
+    Parameters
+    ----------
+    table
+        ``peak_hit`` (Boolean), ``mass_in_boxes`` and ``box_area_share`` (shares of 0 to 1), with
+        ``image`` and optionally ``patient``; rows without boxes are null and left out.
+
+    Returns
+    -------
+    list of Estimate
+        ``peak hit rate``, ``mass in boxes`` and ``box area share``: the last is what a map that
+        knows nothing would reach in the other two. Empty where no image has boxes.
+    """
+    names = ("peak_hit", "mass_in_boxes", "box_area_share")
+    need_columns(table, *names)
+    table = table.drop_nulls(names)
+    if table.is_empty():
+        return []
+    patients = (patients_of(table).rank("dense") - 1).cast(pl.Int64).to_numpy()
+    n = np.bincount(patients).astype(np.float64)
+    hits = np.bincount(patients, table["peak_hit"].to_numpy()).astype(np.float64)
+    interval = clustered_wilson(hits, n, level)
+    rate = Estimate(
+        name="peak hit rate",
+        value=float(hits.sum() / n.sum()),
+        lower=interval.lower,
+        upper=interval.upper,
+        level=level,
+        method=interval.method,
+        n_images=table.height,
+        n_patients=len(n),
+    )
+    sums = {
+        name.replace("_", " "): np.bincount(patients, table[name].to_numpy()).astype(np.float64)
+        for name in names[1:]
+    }
+    return [rate, *_means(sums, n, level, seed, replicates)]
+
+
+def _means(
+    sums: dict[str, Floats], n: Floats, level: float, seed: int, replicates: int
+) -> list[Estimate]:
+    def statistics(weights: Floats) -> dict[str, Floats]:
+        return {name: (weights @ total) / (weights @ n) for name, total in sums.items()}
+
+    drawn = resample(statistics, patients=len(n), rows=len(n), replicates=replicates, seed=seed)
+    found = []
+    for name, total in sums.items():
+        value = float(total.sum() / n.sum())
+        lower, upper = bca(value, drawn.replicates[name], drawn.left_out[name], level)
+        found.append(
+            Estimate(
+                name=name,
+                value=value,
+                lower=lower,
+                upper=upper,
+                level=level,
+                method=f"bootstrap by patient, BCa (Efron 1987), {replicates} replicates",
+                n_images=int(n.sum()),
+                n_patients=len(n),
+            )
+        )
+    return found

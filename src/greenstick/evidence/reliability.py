@@ -1,0 +1,89 @@
+"""Whether a probability of 0.3 means a fracture in three of ten."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from greenstick.evidence.estimates import ReliabilityBin
+from greenstick.evidence.intervals import clustered_wilson
+from greenstick.evidence.rows import Floats, Ints, ScoredRows
+
+BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Binning:
+    """Edges of the bins and the bin of each row.
+
+    Attributes
+    ----------
+    edges
+        (bins + 1,) from 0 to 1.
+    of_row
+        (n,) number of the bin.
+    """
+
+    edges: Floats
+    of_row: Ints
+
+    @property
+    def n(self) -> int:
+        """How many bins there are."""
+        return len(self.edges) - 1
+
+
+def equal_width(scores: Floats, bins: int = BINS) -> Binning:
+    """Cut [0, 1] into bins of the same width; a left edge belongs to its bin."""
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    of_row = np.searchsorted(edges[1:-1], scores, side="right")
+    return Binning(edges, of_row.astype(np.int64))
+
+
+def brier_losses(rows: ScoredRows) -> Floats:
+    """Return the (n,) squared error of each row (Brier 1950)."""
+    return np.asarray((rows.scores - rows.labels) ** 2)
+
+
+def log_losses(rows: ScoredRows) -> Floats:
+    """Return the (n,) log loss of each row, in nats.
+
+    A probability of exactly 0 or 1 counts as within one machine epsilon of it, so that one sure
+    mistake costs 36 and not infinity.
+    """
+    tiny = np.finfo(np.float64).eps
+    sure = np.clip(rows.scores, tiny, 1 - tiny)
+    return -np.log(np.where(rows.labels, sure, 1 - sure))
+
+
+def ece(n: Floats, score_sums: Floats, positives: Floats) -> Floats:
+    """Return the expected calibration error from (..., bins) sums (Naeini et al. 2015)."""
+    total = n.sum(axis=-1)
+    gap = np.abs(score_sums - positives).sum(axis=-1)
+    return np.asarray(np.divide(gap, total, out=np.full(np.shape(total), np.nan), where=total > 0))
+
+
+def reliability(rows: ScoredRows, binning: Binning, level: float = 0.95) -> list[ReliabilityBin]:
+    """Return what happened in each bin, with Wilson intervals by patient."""
+    return [_bin(rows, binning, number, level) for number in range(binning.n)]
+
+
+def _bin(rows: ScoredRows, binning: Binning, number: int, level: float) -> ReliabilityBin:
+    left, right = binning.edges[number], binning.edges[number + 1]
+    inside = binning.of_row == number
+    n = int(inside.sum())
+    if not n:
+        return ReliabilityBin(
+            left=left, right=right, n=0, mean_score=None, observed=None, lower=None, upper=None
+        )
+    interval = clustered_wilson(
+        rows.per_patient(inside & rows.labels), rows.per_patient(inside), level
+    )
+    return ReliabilityBin(
+        left=left,
+        right=right,
+        n=n,
+        mean_score=float(rows.scores[inside].mean()),
+        observed=float(rows.labels[inside].mean()),
+        lower=interval.lower,
+        upper=interval.upper,
+    )
