@@ -6,11 +6,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from greenstick import RESEARCH_USE, __version__
+from greenstick.reports import wording
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,  # names of files and columns are the user's, and may hold markup
         undefined=StrictUndefined,
@@ -18,6 +19,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters.update(
+        number=wording.number,
+        percent=wording.percent,
+        interval=wording.interval,
+        as_name=wording.as_name,
+        by_name=wording.by_name,
+    )
+    return environment
 
 
 def render(template: str, **context: object) -> str:

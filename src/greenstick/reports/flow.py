@@ -1,0 +1,208 @@
+"""The cohort flow diagram: who came in, who was left out and why, and who went where.
+
+After the flow diagram of STARD 2015 (Bossuyt et al. 2015).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+import polars as pl
+from markupsafe import Markup
+
+from greenstick.cohorts.cohort import SPLITS, Cohort
+from greenstick.reports.templating import render
+
+_MOST_REASONS = 6
+_LINE = 15.0  # height of a line of text, in units of the view box
+_PAD = 9.0
+_GAP = 26.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images and patients of one box of the diagram; None where it is not known."""
+
+    name: str
+    images: int
+    patients: int | None = None
+    fractures: int | None = None
+    without: int | None = None
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Counts of the flow diagram.
+
+    Attributes
+    ----------
+    imported, used
+        Before and after rows were dropped.
+    reasons
+        (reason, images) of the dropped rows, the most frequent first.
+    unassigned
+        Used images that no split takes.
+    splits
+        Train, valid and test of one fold.
+    folds
+        How many (repeat, fold) pairs there are; ``splits`` shows the first of them.
+    repeats
+        How often the whole cohort was split into folds.
+    """
+
+    imported: Part
+    used: Part
+    reasons: tuple[tuple[str, int], ...]
+    unassigned: int
+    splits: tuple[Part, ...]
+    folds: int
+    repeats: int
+
+
+def count_flow(cohort: Cohort, dropped: pl.DataFrame, splits: pl.DataFrame) -> Flow:
+    """Count the flow of a run.
+
+    Parameters
+    ----------
+    cohort
+        The rows that were used.
+    dropped
+        Columns ``image`` and ``reason``, and ``patient`` where it is known.
+    splits
+        Columns ``image``, ``repeat``, ``fold`` and ``split``.
+    """
+    rows = cohort.table.select("image", "label").with_columns(cohort.patients())
+    pairs = splits.select("repeat", "fold").unique().sort("repeat", "fold")
+    first = splits.join(pairs.head(1), on=["repeat", "fold"], how="semi").join(rows, on="image")
+    reasons = dropped.group_by("reason").len().sort("len", "reason", descending=[True, False])
+    return Flow(
+        imported=Part("Imported", rows.height + dropped.height, _patients_before(rows, dropped)),
+        used=_part("Used", rows),
+        reasons=tuple((str(reason), int(n)) for reason, n in reasons.iter_rows()),
+        unassigned=rows.height - splits["image"].n_unique(),
+        splits=tuple(_part(name, first.filter(split=name)) for name in SPLITS),
+        folds=pairs.height,
+        repeats=pairs["repeat"].n_unique(),
+    )
+
+
+def _part(name: str, rows: pl.DataFrame) -> Part:
+    fractures = rows.filter(label=1).height
+    without = rows.filter(label=0).height
+    return Part(name, rows.height, rows["patient"].n_unique(), fractures, without)
+
+
+def _patients_before(rows: pl.DataFrame, dropped: pl.DataFrame) -> int | None:
+    if dropped.is_empty():
+        return rows["patient"].n_unique()
+    if "patient" not in dropped.columns:
+        return None
+    return pl.concat([rows["patient"], dropped["patient"].drop_nulls()]).n_unique()
+
+
+@dataclass(frozen=True)
+class _Box:
+    x: float
+    y: float
+    width: float
+    title: str
+    lines: tuple[str, ...]
+    aside: bool = False
+
+    @property
+    def height(self) -> float:
+        return 2 * _PAD + _LINE * (1 + len(self.lines)) - 3.0
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+
+def draw_flow(flow: Flow) -> Markup:
+    """Draw the flow as inline SVG, narrow enough to be read on a phone."""
+    imported = _Box(0, 0.5, 170, "Imported", _counts(flow.imported))
+    aside = _aside(flow, imported.bottom)
+    used = _Box(0, _below(imported, aside), 170, "Used", _counts(flow.used))
+    boxes = [imported, used]
+    lines = [(imported.middle, imported.bottom, imported.middle, used.y)]
+    if aside:
+        boxes.append(aside)
+        middle = aside.y + aside.height / 2
+        lines.append((imported.middle, middle, aside.x, middle))
+    top = used.bottom + 2 * _GAP
+    parts = [
+        _Box(i * 131.0, top, 118, _split_name(part.name), _counts(part))
+        for i, part in enumerate(flow.splits)
+    ]
+    fork = used.bottom + _GAP
+    lines.append((used.middle, used.bottom, used.middle, fork))
+    rail = (parts[0].middle, fork, parts[-1].middle, fork)
+    arrows = [*lines[:-1], *((box.middle, fork, box.middle, box.y) for box in parts)]
+    return Markup(
+        render(
+            "flow.svg.j2",
+            boxes=boxes + parts,
+            arrows=arrows,
+            rails=[lines[-1], rail],
+            height=max(box.bottom for box in parts) + 0.5,
+            line=_LINE,
+            pad=_PAD,
+            alt=describe_flow(flow),
+        )
+    )
+
+
+def _below(box: _Box, aside: _Box | None) -> float:
+    return (aside.bottom if aside else box.bottom) + _GAP
+
+
+def _aside(flow: Flow, y: float) -> _Box | None:
+    lines: list[str] = []
+    for reason, n in _shortened(flow.reasons):
+        lines += wrap(f"{n:,} {reason}", 33, subsequent_indent="  ", break_long_words=True)
+    if flow.unassigned:
+        lines += wrap(f"{flow.unassigned:,} in no split", 33)
+    if not lines:
+        return None
+    left_out = sum(n for _, n in flow.reasons) + flow.unassigned
+    return _Box(184, y + _GAP / 2, 196, f"Left out: {_n(left_out, 'image')}", tuple(lines), True)
+
+
+def _shortened(reasons: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    shown = list(reasons[:_MOST_REASONS])
+    rest = sum(n for _, n in reasons[_MOST_REASONS:])
+    return [*shown, ("for other reasons", rest)] if rest else shown
+
+
+def _split_name(name: str) -> str:
+    return {"train": "Training", "valid": "Validation", "test": "Test"}[name]
+
+
+def _counts(part: Part) -> tuple[str, ...]:
+    lines = [_n(part.images, "image")]
+    if part.patients is not None:
+        lines.append(_n(part.patients, "patient"))
+    if part.fractures is not None and part.without is not None:
+        lines += [f"{part.fractures:,} with fracture", f"{part.without:,} without"]
+    return tuple(lines)
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def describe_flow(flow: Flow) -> str:
+    """Say the flow in words, for who cannot see the diagram."""
+    left_out = "; ".join(f"{n:,} left out: {reason}" for reason, n in flow.reasons)
+    parts = "; ".join(f"{_split_name(p.name)}: {', '.join(_counts(p))}" for p in flow.splits)
+    sentences = [
+        f"Imported: {', '.join(_counts(flow.imported))}",
+        left_out or "none left out",
+        f"Used: {', '.join(_counts(flow.used))}",
+        parts,
+    ]
+    return ". ".join(sentences) + "."

@@ -1,0 +1,55 @@
+"""The rows that the evidence is about, as the figures need them."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from greenstick.evidence.discrimination import auroc
+from greenstick.evidence.estimates import Estimate
+from greenstick.evidence.evidence import Evidence
+from greenstick.evidence.rows import to_rows
+
+_FIT = ("model", "repeat", "fold")
+
+
+def judged_rows(scores: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
+    """Return the rows of a run's scores that its evidence is about.
+
+    Those of the evidence's split and model, where the table tells them apart, that have a label
+    and a score.
+    """
+    for column, value in (("split", evidence.rows), ("model", evidence.model)):
+        if column in scores.columns and (scores[column] == value).any():
+            scores = scores.filter(pl.col(column) == value)
+    score = pl.col("score").cast(pl.Float64)
+    return scores.filter(pl.col("label").is_not_null() & score.is_not_null() & score.is_finite())
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one model and fold reached on its own rows."""
+
+    keys: tuple[str, ...]
+    images: int
+    fractures: int
+    auroc: Estimate
+
+
+def fit_keys(scores: pl.DataFrame) -> list[str]:
+    """Return which of model, repeat and fold take more than one value."""
+    return [name for name in _FIT if name in scores.columns and scores[name].n_unique() > 1]
+
+
+def judge_fits(scores: pl.DataFrame, evidence: Evidence) -> list[Fit]:
+    """Return the AUROC of each model and fold on the evidence's split; empty for only one."""
+    rows = judged_rows(scores, evidence.model_copy(update={"model": ""}))
+    keys = fit_keys(rows)
+    if not keys:
+        return []
+    fits = []
+    for names, part in rows.sort(keys).group_by(keys, maintain_order=True):
+        judged = to_rows(part)
+        fits.append(
+            Fit(tuple(map(str, names)), len(judged), int(judged.labels.sum()), auroc(judged))
+        )
+    return fits

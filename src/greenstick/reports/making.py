@@ -1,0 +1,114 @@
+"""How a run was made: its fits, and where every fitted number came from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from greenstick.decision.operating_points import OperatingPoint
+from greenstick.reports.contents import RunContents
+from greenstick.reports.wording import number
+
+_ROW_NAMES = {"valid": "validation rows", "train": "training rows", "test": "test rows"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A fitted number and the rows that it was fitted on."""
+
+    what: str
+    value: str
+    how: str
+    rows: str
+    n: str
+
+
+def provenance(contents: RunContents) -> list[Origin]:
+    """Return where thresholds, temperatures and weights come from."""
+    evidence = contents.evidence
+    origins = [_of_point(point) for point in evidence.operating_points]
+    if evidence.calibrator is not None:
+        one = evidence.calibrator
+        what = "Temperature"
+        origins.append(
+            Origin(what, number(one.value), "least log loss", _rows(one.fitted_on), f"{one.n:,}")
+        )
+    return origins + [_of_model(name, card) for name, card in contents.cards.items()]
+
+
+def _rows(name: str) -> str:
+    return _ROW_NAMES.get(name, name)
+
+
+def _of_point(point: OperatingPoint) -> Origin:
+    place = [
+        f"{key} {value}"
+        for key, value in (("repeat", point.repeat), ("fold", point.fold))
+        if value is not None
+    ]
+    what = "Threshold" + (f" ({', '.join(place)})" if place else "")
+    how = point.rule if point.target is None else f"{point.rule}, target {point.target:g}"
+    n = f"{point.n:,}" if point.n else "–"
+    return Origin(what, number(point.threshold), how, _rows(point.chosen_on), n)
+
+
+def _of_model(name: str, card: dict[str, Any]) -> Origin:
+    trained = card.get("training_data") or {}
+    images = trained.get("n_images")
+    classifier = card.get("classifier") or {}
+    backbone = classifier.get("backbone", card.get("backbone", "a network"))
+    origin = card.get("weights_origin") or "unknown weights"
+    return Origin(
+        f"Weights of {name}",
+        str(backbone),
+        f"started from {origin}",
+        _rows("train"),
+        f"{images:,}" if isinstance(images, int) and images else "–",
+    )
+
+
+@dataclass(frozen=True)
+class FitTimes:
+    """One fit's course in one line."""
+
+    name: str
+    epochs: int
+    best_epoch: int | None
+    best_auroc: float | None
+    seconds: float | None
+    images_per_s: float | None
+
+
+def fitting_times(history: pl.DataFrame | None) -> list[FitTimes]:
+    """Return each fit's epochs, best validation AUROC, time and speed."""
+    if history is None or history.is_empty():
+        return []
+    keys = [name for name in ("model", "repeat", "fold") if name in history.columns]
+    varying = [name for name in keys if history[name].n_unique() > 1]
+    fits = history.partition_by(keys, maintain_order=True) if keys else [history]
+    return [_fit_times(fit, varying) for fit in fits]
+
+
+def _fit_times(fit: pl.DataFrame, keys: Sequence[str]) -> FitTimes:
+    name = ", ".join(f"{key} {fit[key][0]}" for key in keys) or "the one fit"
+    best = fit.drop_nulls("valid_auroc").sort("valid_auroc", descending=True, maintain_order=True)
+    return FitTimes(
+        name=name,
+        epochs=fit.height,
+        best_epoch=None if best.is_empty() else int(best["epoch"][0]),
+        best_auroc=None if best.is_empty() else float(best["valid_auroc"][0]),
+        seconds=_total(fit, "seconds"),
+        images_per_s=_median(fit, "images_per_s"),
+    )
+
+
+def _total(fit: pl.DataFrame, column: str) -> float | None:
+    return float(fit[column].sum()) if column in fit.columns else None
+
+
+def _median(fit: pl.DataFrame, column: str) -> float | None:
+    if column not in fit.columns or not fit[column].drop_nulls().len():
+        return None
+    return float(np.median(fit[column].drop_nulls().to_numpy()))

@@ -1,0 +1,207 @@
+"""One self-contained HTML page a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from greenstick.evidence.estimates import Estimate, Subgroup
+from greenstick.evidence.evidence import Evidence, calls_of
+from greenstick.findings import Finding, Severity
+from greenstick.reports import figures
+from greenstick.reports.cases import CaseGroup, read_cases
+from greenstick.reports.contents import RunContents, read_contents
+from greenstick.reports.flow import Flow, count_flow, draw_flow
+from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
+from greenstick.reports.making import fitting_times, provenance
+from greenstick.reports.summary import describe_rows, headlines, lead, point_name
+from greenstick.reports.templating import render, write_page
+from greenstick.reports.wording import find
+
+_SECTIONS = (
+    ("cohort", "Cohort"),
+    ("discrimination", "Discrimination"),
+    ("operating-point", "Operating point"),
+    ("calibration", "Calibration"),
+    ("cases", "Cases"),
+    ("localisation", "Localization"),
+    ("subgroups", "Subgroups"),
+    ("evidence", "All estimates"),
+    ("training", "Training"),
+    ("provenance", "Provenance"),
+    ("settings", "Settings and environment"),
+)
+
+
+def write_report(run: Path) -> Path:
+    """Write ``report.html`` into a finished run folder and return its path.
+
+    The page opens without a network and runs no script. It shows no patient identifier: an
+    image whose path holds one is called by its row.
+
+    Raises
+    ------
+    GreenstickError
+        Where the folder is missing, its run is not finished, or a file in it is damaged.
+    """
+    contents = read_contents(run)
+    page = render("report.html.j2", **_context(contents))
+    return write_page(page, run / "report.html")
+
+
+def _context(contents: RunContents) -> dict[str, Any]:
+    evidence = contents.evidence
+    rows = judged_rows(contents.scores, evidence)
+    columns = list(dict.fromkeys(one.column for one in evidence.subgroups))
+    return {
+        "name": contents.name,
+        "sections": _SECTIONS,
+        "lead": lead(evidence),
+        "headline": headlines(evidence),
+        "grave": _of(evidence.findings, Severity.ERROR),
+        "evidence": evidence,
+        "where": describe_rows(evidence),
+        **_cohort(contents),
+        **_figures(rows, evidence),
+        "fits": judge_fits(contents.scores, evidence),
+        "fit_keys": fit_keys(contents.scores),
+        "cases": _cases(contents, columns),
+        "boxes": _boxes(contents),
+        "subgroups": _by_column(evidence.subgroups),
+        "groups": _groups(evidence),
+        "training": _training(contents.history),
+        "times": fitting_times(contents.history),
+        "provenance": provenance(contents),
+        "settings": contents.settings,
+        "environment": contents.environment,
+    }
+
+
+def _of(findings: list[Finding], *severities: Severity) -> list[Finding]:
+    return [one for one in findings if one.severity in severities]
+
+
+def _cohort(contents: RunContents) -> dict[str, Any]:
+    flow: Flow | None = None
+    if contents.cohort is not None and contents.splits is not None:
+        flow = count_flow(contents.cohort, contents.dropped, contents.splits)
+    ranked = sorted(contents.audit or [], key=lambda one: list(Severity).index(one.severity))
+    return {
+        "flow": flow,
+        "flow_svg": None if flow is None else draw_flow(flow),
+        "audit": None if contents.audit is None else ranked[::-1],
+    }
+
+
+def _figures(rows: pl.DataFrame, evidence: Evidence) -> dict[str, Markup | None]:
+    scores, labels = rows["score"].cast(pl.Float64).to_numpy(), rows["label"].to_numpy() == 1
+    calls = calls_of(rows, evidence.operating_points)
+    thresholds = [point.threshold for point in evidence.operating_points]
+    drawn: dict[str, Markup | None] = {
+        "histogram": figures.score_histogram(scores, labels, calls, thresholds),
+        "reliability": None,
+        "roc": None,
+        "precision_recall": None,
+    }
+    if evidence.reliability:
+        drawn["reliability"] = figures.reliability(evidence.reliability, scores, labels)
+    if evidence.roc.x:
+        drawn["roc"] = figures.roc(
+            evidence.roc, find(evidence.discrimination, "AUROC"), _on_roc(evidence)
+        )
+        drawn["precision_recall"] = figures.precision_recall(
+            evidence.precision_recall,
+            find(evidence.discrimination, "average precision"),
+            _on_precision_recall(evidence),
+            prevalence=float(labels.mean()),
+        )
+    return drawn
+
+
+def _on_roc(evidence: Evidence) -> figures.MarkedPoint | None:
+    sensitivity = find(evidence.at_operating_point, "sensitivity")
+    specificity = find(evidence.at_operating_point, "specificity")
+    if sensitivity is None or specificity is None:
+        return None
+    return figures.MarkedPoint(
+        name=point_name(evidence),
+        x=1 - _value(specificity),
+        y=_value(sensitivity),
+        x_interval=_turned(_limits(specificity)),
+        y_interval=_limits(sensitivity),
+    )
+
+
+def _on_precision_recall(evidence: Evidence) -> figures.MarkedPoint | None:
+    sensitivity = find(evidence.at_operating_point, "sensitivity")
+    ppv = find(evidence.at_operating_point, "PPV")
+    if sensitivity is None or ppv is None:
+        return None
+    return figures.MarkedPoint(
+        name=point_name(evidence),
+        x=_value(sensitivity),
+        y=_value(ppv),
+        x_interval=_limits(sensitivity),
+        y_interval=_limits(ppv),
+    )
+
+
+def _value(estimate: Estimate) -> float:
+    assert estimate.value is not None, "find() gives only estimates with a value"
+    return estimate.value
+
+
+def _limits(estimate: Estimate) -> tuple[float, float] | None:
+    if estimate.lower is None or estimate.upper is None:
+        return None
+    return estimate.lower, estimate.upper
+
+
+def _turned(limits: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if limits is None else (1 - limits[1], 1 - limits[0])
+
+
+def _cases(contents: RunContents, columns: list[str]) -> list[CaseGroup]:
+    if contents.overlays is None:
+        return []
+    return read_cases(contents.overlays, contents.scores, contents.path, details=columns)
+
+
+def _boxes(contents: RunContents) -> int | None:
+    """How many images of the cohort have boxes; None where there is no cohort."""
+    if contents.cohort is None:
+        return None
+    return int((contents.cohort.table["boxes"].list.len() > 0).sum())
+
+
+def _by_column(subgroups: list[Subgroup]) -> dict[str, list[Subgroup]]:
+    columns: dict[str, list[Subgroup]] = {}
+    for one in subgroups:
+        columns.setdefault(one.column, []).append(one)
+    return columns
+
+
+@dataclass(frozen=True)
+class Group:
+    """Estimates that belong together in the table of all of them."""
+
+    name: str
+    estimates: list[Estimate]
+
+
+def _groups(evidence: Evidence) -> list[Group]:
+    groups = [
+        Group("Discrimination", evidence.discrimination),
+        Group("Calibration", evidence.calibration),
+        Group("At the operating point", evidence.at_operating_point),
+        Group("Localization", evidence.localisation),
+    ]
+    return [group for group in groups if group.estimates]
+
+
+def _training(history: pl.DataFrame | None) -> list[Markup]:
+    if history is None or history.is_empty():
+        return []
+    return [figures.training(history, quantity=name) for name in ("loss", "auroc")]

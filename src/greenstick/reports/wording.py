@@ -1,0 +1,59 @@
+"""Numbers and sentences as a report says them."""
+
+from collections.abc import Iterable
+
+from greenstick.evidence.estimates import Estimate, Subgroup
+
+
+def find(estimates: Iterable[Estimate], name: str) -> Estimate | None:
+    """Return the estimate of that name, whatever its case, where it has a value."""
+    for one in estimates:
+        if one.name.lower() == name.lower() and one.value is not None:
+            return one
+    return None
+
+
+def number(value: float | None) -> str:
+    """Return a number with three digits that matter; a dash for none."""
+    if value is None:
+        return "–"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    text = f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+    return text.replace("-", "−")
+
+
+def interval(estimate: Estimate) -> str:
+    """Return an interval as '0.91 to 0.95'; an open side is said."""
+    if estimate.value is None or (estimate.lower is None and estimate.upper is None):
+        return "–"
+    if estimate.upper is None:
+        return f"above {number(estimate.lower)}"
+    if estimate.lower is None:
+        return f"below {number(estimate.upper)}"
+    return f"{number(estimate.lower)} to {number(estimate.upper)}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage with one decimal."""
+    return "–" if share is None else f"{100 * share:.1f}%"
+
+
+def level(estimate: Estimate) -> str:
+    """Return the nominal coverage, e.g. '95%'."""
+    return f"{100 * estimate.level:g}%"
+
+
+def count(n: int, noun: str) -> str:
+    """Return '1 image', '3,670 images'."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def as_name(text: str) -> str:
+    """Return a measure's name with a capital, abbreviations left alone."""
+    return text[:1].upper() + text[1:]
+
+
+def by_name(group: Subgroup) -> dict[str, Estimate]:
+    """Return a subgroup's estimates by their names."""
+    return {one.name: one for one in group.estimates}
