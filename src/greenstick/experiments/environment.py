@@ -1,0 +1,73 @@
+"""On what machine and with which versions a run was made."""
+
+import os
+import platform
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from greenstick import RESEARCH_USE
+
+_PACKAGES = ("greenstick", "torch", "torchvision", "timm", "lightning", "openvino", "polars", "numpy")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What to train on, in Lightning's own words.
+
+    Attributes
+    ----------
+    accelerator
+        "auto", "cpu", "gpu", "mps"...
+    devices
+        Number of devices a node, or "auto".
+    nodes
+        Number of nodes.
+    strategy
+        "auto", "ddp"...
+    """
+
+    accelerator: str = "auto"
+    devices: str = "auto"
+    nodes: int = 1
+    strategy: str = "auto"
+
+    def trainer_flags(self) -> dict[str, object]:
+        """Return the flags of ``lightning.Trainer``."""
+        devices = int(self.devices) if self.devices.lstrip("-").isdigit() else self.devices
+        return {
+            "accelerator": self.accelerator,
+            "devices": devices,
+            "num_nodes": self.nodes,
+            "strategy": self.strategy,
+        }
+
+
+def describe_environment(seed: int) -> dict[str, str | int]:
+    """Return versions, machine and command as plain values; no name of a user or a host."""
+    return {
+        "research use": RESEARCH_USE,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "seed": seed,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

@@ -1,0 +1,75 @@
+"""The command line as a user meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from greenstick import RESEARCH_USE
+from greenstick.cli import app
+
+
+def greenstick(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "greenstick", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = "import sys, greenstick.cli; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    heavy = {"torch", "numpy", "polars", "lightning", "openvino", "matplotlib", "PIL", "pydantic"}
+    assert not heavy & set(eval(run.stdout))
+
+
+VERBS = [
+    ("demo",),
+    ("phantom",),
+    ("cohort", "import"),
+    ("cohort", "audit"),
+    ("cohort", "split"),
+    ("cohort", "show"),
+    ("experiment", "new"),
+    ("experiment", "run"),
+    ("evaluate",),
+    ("read",),
+    ("report",),
+]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_has_help_with_an_example(verb: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*verb, "--help"])
+    assert result.exit_code == 0
+    assert "Example: greenstick " + " ".join(verb) in " ".join(result.output.split())
+
+
+def test_version_says_research_use() -> None:
+    assert RESEARCH_USE in greenstick("--version").stdout
+
+
+def test_wrong_usage_exits_with_2() -> None:
+    assert greenstick("cohort", "show").returncode == 2
+    assert greenstick("no-such-verb").returncode == 2
+
+
+def test_what_is_refused_is_one_line_with_its_remedy(tmp_path: Path) -> None:
+    run = greenstick("cohort", "show", "absent.parquet", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("greenstick: There is no cohort absent.parquet.")
+    assert "greenstick cohort import" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_whole_path_on_drawn_radiographs(tmp_path: Path) -> None:
+    drawn = greenstick("phantom", "-n", "24", "-o", "drawn", cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
+    shown = greenstick("cohort", "show", "drawn/cohort.parquet", "--json", cwd=tmp_path)
+    assert json.loads(shown.stdout)["images"] == 24
+    again = greenstick("phantom", "-n", "24", "-o", "drawn", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "--overwrite" in again.stderr
