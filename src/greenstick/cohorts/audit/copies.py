@@ -1,0 +1,154 @@
+"""Checks on copies: the same bytes, or the same picture, where it would leak or contradict."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from greenstick.cohorts.audit.looks import Look
+from greenstick.cohorts.audit.outcome import Hit, Outcome, count, found, not_applicable, passed
+from greenstick.cohorts.audit.seen import Pair, Seen
+from greenstick.cohorts.cohort import Cohort
+from greenstick.findings import Severity
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How the two rows of a pair of copies stand to each other.
+
+    Attributes
+    ----------
+    name
+        Last part of the check's code, e.g. ``"across-labels"``.
+    words
+        As a sentence says it.
+    severity
+        Of finding one.
+    remedy
+        What to do then.
+    """
+
+    name: str
+    words: str
+    severity: Severity
+    remedy: str
+
+
+RELATIONS = (
+    Relation(
+        "across-labels",
+        "with different labels",
+        Severity.ERROR,
+        "One of the two labels is wrong: look at them, correct, or drop both.",
+    ),
+    Relation(
+        "across-splits",
+        "on two sides of the split",
+        Severity.ERROR,
+        "The test would repeat what was learned: keep one of them.",
+    ),
+    Relation(
+        "across-patients",
+        "listed as different patients",
+        Severity.ERROR,
+        "A split by patient would tear them apart: keep one, or name their patient.",
+    ),
+    Relation(
+        "within-patient",
+        "of the same patient",
+        Severity.WARNING,
+        "They count twice: keep one of them.",
+    ),
+)
+
+
+def _stands_so(cohort: Cohort, relation: Relation) -> Callable[[Pair], bool]:
+    column = {"across-labels": "label", "across-splits": "split"}.get(relation.name)
+    values = cohort.patients() if column is None else cohort.table[column]
+    among = values.to_list()
+
+    def stands(pair: Pair) -> bool:
+        one, other = among[pair.first], among[pair.second]
+        if relation.name == "within-patient":
+            return bool(one == other)
+        return None not in (one, other) and one != other
+
+    return stands
+
+
+def _why_not(seen: Seen, relation: Relation) -> str | None:
+    table = seen.cohort.table
+    if not any(look.decoded for look in seen.looks):
+        return "No image could be decoded."
+    if relation.name == "across-splits" and table["split"].drop_nulls().n_unique() < 2:
+        return "The cohort is not split yet."
+    if relation.name == "across-labels" and table["label"].drop_nulls().n_unique() < 2:
+        return "The cohort does not have two classes."
+    if relation.name == "within-patient" and table["patient"].null_count() == len(table):
+        return "The cohort names no patients: each image counts as one."
+    return None
+
+
+def _check(relation: Relation, *, exact: bool) -> Callable[[Seen], Outcome]:
+    code = _code(relation, exact=exact)
+    what = "Files with the same bytes" if exact else "Copies of one picture"
+
+    def check(seen: Seen) -> Outcome:
+        why_not = _why_not(seen, relation)
+        if why_not is not None:
+            return not_applicable(code, why_not)
+        stands = _stands_so(seen.cohort, relation)
+        pairs = [pair for pair in seen.pairs if pair.exact == exact and stands(pair)]
+        if not pairs:
+            return passed(code, f"{what} {relation.words}: none.")
+        hits = [
+            Hit(p.second, f"A copy of row {p.first} {relation.words}: {p.how}.", p.first)
+            for p in pairs
+        ]
+        rows = {row for pair in pairs for row in (pair.first, pair.second)}
+        amount = f"{count(len(pairs), 'pair')} among {count(len(rows), 'image')}"
+        message = f"{what} {relation.words}: {amount}."
+        return found(code, relation.severity, message, hits, remedy=relation.remedy)
+
+    return check
+
+
+def _code(relation: Relation, *, exact: bool) -> str:
+    return ("duplicate-" if exact else "near-duplicate-") + relation.name
+
+
+CHECKS = tuple(_check(relation, exact=exact) for exact in (True, False) for relation in RELATIONS)
+COPY_CODES = frozenset(
+    _code(relation, exact=exact) for exact in (True, False) for relation in RELATIONS
+)
+
+
+def byte_pairs(looks: Sequence[Look]) -> list[Pair]:
+    """Pair each file with the first one of the same bytes."""
+    same: defaultdict[bytes, list[int]] = defaultdict(list)
+    for i, look in enumerate(looks):
+        if look.digest is not None:
+            same[look.digest].append(i)
+    return [
+        Pair(rows[0], other, "the same bytes", exact=True)
+        for rows in same.values()
+        for other in rows[1:]
+    ]
+
+
+def groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Return the connected groups of rows, each sorted, in order of their first row."""
+    root: dict[int, int] = {}
+
+    def find(row: int) -> int:
+        while root.setdefault(row, row) != row:
+            root[row] = root[root[row]]
+            row = root[row]
+        return row
+
+    for one, other in pairs:
+        first, second = sorted((find(one), find(other)))
+        root[second] = first
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for row in sorted(root):
+        members[find(row)].append(row)
+    return list(members.values())

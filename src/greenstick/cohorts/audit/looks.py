@@ -1,0 +1,102 @@
+"""Look at every image once: read, digest, decode, and keep a thumbnail of it."""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+#: Side of the thumbnails that copies are searched and verified on.
+THUMBNAIL_PX = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one look at a file gave.
+
+    Attributes
+    ----------
+    missing
+        There is no such file.
+    problem
+        Why it does not decode to its last pixel; None where it does.
+    digest
+        BLAKE2b of the file's bytes (16 bytes), None for a missing file.
+    size_px
+        (width, height) of the original, (0, 0) where it does not decode.
+    is_color
+        Whether the pixels carry color.
+    contrast
+        Largest minus smallest gray value on the thumbnail, of a full range of 1.
+    thumbnail
+        uint8 of shape (THUMBNAIL_PX, THUMBNAIL_PX), stretched to its own range; the aspect
+        ratio is given up, so that a copy turned by 90 degrees stays a turned thumbnail.
+    """
+
+    missing: bool = False
+    problem: str | None = None
+    digest: bytes | None = None
+    size_px: tuple[int, int] = (0, 0)
+    is_color: bool = False
+    contrast: float = 0.0
+    thumbnail: NDArray[np.uint8] | None = None
+
+    @property
+    def decoded(self) -> bool:
+        """Whether every pixel was decoded."""
+        return self.thumbnail is not None
+
+
+Progress = Callable[[int, int], None]
+
+
+def look_at_all(
+    paths: Sequence[Path], *, workers: int | None = None, progress: Progress | None = None
+) -> list[Look]:
+    """Look at each file in threads (decoders release the interpreter's lock), in order."""
+    looks: list[Look] = []
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for look in pool.map(look_at, paths):
+            looks.append(look)
+            if progress is not None:
+                progress(len(looks), len(paths))
+    return looks
+
+
+def look_at(path: Path) -> Look:
+    """Read, digest and decode one file."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Look(missing=True)
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            size, is_color = image.size, False
+            pixels = np.asarray(image.convert("L"), dtype=np.float32) / 255.0
+    except (OSError, SyntaxError, ValueError) as error:
+        return Look(digest=digest, problem=str(error))
+    small = shrink(pixels)
+    low, high = float(small.min()), float(small.max())
+    stretched = (small - low) / max(high - low, 1e-6)
+    thumbnail = np.rint(stretched * 255.0).astype(np.uint8)
+    return Look(
+        digest=digest,
+        size_px=size,
+        is_color=is_color,
+        contrast=high - low,
+        thumbnail=thumbnail,
+    )
+
+
+def shrink(pixels: NDArray[np.float32], side_px: int = THUMBNAIL_PX) -> NDArray[np.float32]:
+    """Average an image into side_px by side_px cells, aspect ratio given up."""
+    image = Image.fromarray(pixels)
+    return np.asarray(image.resize((side_px, side_px), Image.Resampling.BOX), dtype=np.float32)
