@@ -1,0 +1,225 @@
+"""How a classifier learns, as a Lightning module: steps, validation, freezing, averaging.
+
+Every random draw is a function of (seed, epoch, step, process), so an epoch does not depend on
+how training came to it: a killed training that resumes gives what an unbroken one gives.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader
+
+from greenstick.errors import GreenstickError
+from greenstick.models.classifier import Classifier
+from greenstick.training.augment import apply, draw, move_boxes
+from greenstick.training.crops import choose_centers, visible_labels
+from greenstick.training.losses import box_loss, class_weights, image_loss
+from greenstick.training.predict import score, to_images
+from greenstick.training.ranking import mean_auroc
+from greenstick.training.recipe import Recipe
+from greenstick.training.samples import Batch, EpochSampler, Rows, TrainingData, make_loader
+from greenstick.training.schedule import make_optimizer, rate_factor, update_average
+
+_CHECK_EVERY = 20  # steps between looks at the loss, each of which waits for the device
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How an epoch did on the validation rows."""
+
+    loss: float
+    auroc: float
+
+
+class Learner(lightning.LightningModule):
+    """Trains a classifier by a recipe.
+
+    Parameters
+    ----------
+    model
+        Is trained in place.
+    recipe, data
+        How, and on what.
+    seed
+        Of everything that is drawn.
+    autocast
+        Whether to compute in bfloat16 where that is safe; weights stay in float32.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        recipe: Recipe,
+        data: TrainingData,
+        *,
+        seed: int,
+        autocast: bool,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.average = copy.deepcopy(model).requires_grad_(False) if recipe.ema_decay else None
+        self.recipe = recipe
+        self.seed = seed
+        self.data = data
+        self.autocast = autocast
+        self.validation = Validation(math.nan, math.nan)
+        self.train_loss = math.nan
+        self._valid_labels = torch.from_numpy(data.valid.labels)
+        self._weights = class_weights(
+            torch.from_numpy(data.train.labels), len(model.settings.classes)
+        )
+        self._losses: list[Tensor] = []
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def best_model(self) -> Classifier:
+        """The network whose validation counts: the average where there is one."""
+        return self.average if self.average is not None else self.model
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer and its schedule, stepped each optimizer step."""
+        optimizer = make_optimizer(self.recipe, self.model)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_factor(self.recipe, step, steps)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def train_dataloader(self) -> "DataLoader[Batch]":
+        """Return this process's training batches."""
+        return self._loader(self.data.train, self.seed, self.recipe.positive_share)
+
+    def val_dataloader(self) -> "DataLoader[Batch]":
+        """Return this process's validation batches."""
+        return self._loader(self.data.valid, None, 0.0)
+
+    def _loader(self, rows: Rows, seed: int | None, positive_share: float) -> "DataLoader[Batch]":
+        sampler = EpochSampler(
+            rows.labels,
+            self.recipe.batch_size,
+            seed=seed,
+            positive_share=positive_share,
+            rank=self.trainer.global_rank,
+            world=self.trainer.world_size,
+        )
+        on_gpu = self.device.type == "cuda"
+        # On a CPU a batch is a copy out of mapped memory: processes would only add to it.
+        return make_loader(self.data.store, rows, sampler, workers=2 if on_gpu else 0, pin=on_gpu)
+
+    def on_train_epoch_start(self) -> None:
+        """Freeze what this epoch does not train, and start its random draws."""
+        recipe = self.recipe
+        only_head = recipe.freeze == "head-only" or (
+            recipe.freeze == "head-first" and self.current_epoch < recipe.head_epochs
+        )
+        self.model.freeze(None if only_head else recipe.frozen_stages)
+        self._losses = []
+        # Dropout and stochastic depth draw from the global generator.
+        torch.manual_seed(self._seed_of(0))
+
+    def training_step(self, batch: Batch, step: int) -> Tensor:
+        """Augment a batch, and return its loss."""
+        images, boxes, labels, annotated = self._augment(batch, step)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            prediction = self.model(images)
+        loss = image_loss(
+            self.recipe, prediction.logits.float(), labels, self._weights.to(self.device)
+        )
+        if self.recipe.box_loss_weight:
+            cells = box_loss(prediction.maps, boxes, annotated, images.shape[-1])
+            loss = loss + self.recipe.box_loss_weight * cells
+        self._losses.append(loss.detach())
+        if step % _CHECK_EVERY == 0:
+            _refuse_nan(loss, self.current_epoch)
+        return loss
+
+    def _augment(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        recipe = self.recipe
+        generator = Generator().manual_seed(self._seed_of(1 + step))
+        canvas_px = batch.canvases.shape[-1]
+        output_px = recipe.crop_px or canvas_px
+        drawn = draw(
+            recipe.augmentation,
+            len(batch.canvases),
+            canvas_px=canvas_px,
+            output_px=output_px,
+            generator=generator,
+            centers=choose_centers(batch.boxes, canvas_px, recipe, generator),
+        )
+        boxes = move_boxes(drawn, batch.boxes)
+        labels = batch.labels
+        if recipe.crop_px:
+            labels = visible_labels(labels, boxes, batch.annotated)
+        images = apply(drawn, batch.canvases)
+        return _best_layout(images), boxes, labels, batch.annotated
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the average after each optimizer step."""
+        if self.average is not None and self._is_step_end():
+            update_average(
+                self.average, self.model, decay=self.recipe.ema_decay, step=self.global_step
+            )
+
+    def _is_step_end(self) -> bool:
+        batch = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return batch % self.recipe.accumulate == 0 or self.trainer.is_last_batch
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last epoch's validation."""
+        self._seen = []
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Score a validation batch with the network that counts."""
+        images = _best_layout(to_images(batch.canvases))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            prediction = score(self.best_model.eval(), images, flip_average=False)
+        self._seen.append((batch.rows, prediction.logits.float()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Join the processes' scores, each row once, and take loss and AUROC."""
+        rows = self._gather(torch.cat([rows for rows, _ in self._seen]))
+        logits = self._gather(torch.cat([logits for _, logits in self._seen]))
+        joined = torch.zeros(len(self._valid_labels), logits.shape[1])
+        joined[rows] = logits
+        loss = image_loss(self.recipe, joined, self._valid_labels, self._weights)
+        auroc = mean_auroc(self._valid_labels.numpy(), joined.numpy())
+        self.validation = Validation(float(loss), auroc)
+
+    def on_train_epoch_end(self) -> None:
+        """Take the epoch's mean training loss."""
+        losses = self._gather(torch.stack(self._losses))
+        self.train_loss = float(losses.mean())
+        _refuse_nan(losses, self.current_epoch)
+
+    def _gather(self, values: Tensor) -> Tensor:
+        gathered = self.all_gather(values) if self.trainer.world_size > 1 else values
+        assert isinstance(gathered, Tensor)
+        if self.trainer.world_size > 1:
+            gathered = gathered.flatten(0, 1)
+        return gathered.cpu()
+
+    def _seed_of(self, part: int) -> int:
+        sequence = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank, part])
+        return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _best_layout(images: Tensor) -> Tensor:
+    # One channel counts as both layouts; the network's weights decide (see fit.py).
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _refuse_nan(losses: Tensor, epoch: int) -> None:
+    if not bool(torch.isfinite(losses).all()):
+        raise GreenstickError(
+            f"The training loss is no longer a number (epoch {epoch + 1}).",
+            remedy="Lower recipe.lr, set recipe.gradient_clip to 1, or recipe.precision to '32'.",
+        )

@@ -1,0 +1,62 @@
+"""Which arithmetic is faster on this device: a short trial, not a guess."""
+
+import copy
+import time
+from dataclasses import dataclass
+
+import torch
+
+from greenstick.models.classifier import Classifier
+from greenstick.training.recipe import Recipe
+
+_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What was chosen.
+
+    Attributes
+    ----------
+    name
+        "32" or "bf16" (mixed: weights stay in float32).
+    images_per_s
+        What the trial measured for each; empty where the recipe forced one.
+    """
+
+    name: str
+    images_per_s: dict[str, float]
+
+
+def choose_precision(recipe: Recipe, model: Classifier, device: torch.device) -> Precision:
+    """Return the recipe's precision, or for "auto" the faster by a trial on random images.
+
+    The trial works on a copy and leaves the model and the random state as they were.
+    """
+    if recipe.precision != "auto":
+        return Precision(recipe.precision, {})
+    size = min(recipe.crop_px or recipe.canvas_px, 224)
+    batch = min(recipe.batch_size, 8)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        speeds = {
+            name: _measure(copy.deepcopy(model), device, batch, size, name == "bf16")
+            for name in ("32", "bf16")
+        }
+    return Precision(max(speeds, key=lambda name: speeds[name]), speeds)
+
+
+def _measure(
+    model: Classifier, device: torch.device, batch: int, size: int, autocast: bool
+) -> float:
+    model = model.to(device).train()
+    images = torch.rand(batch, 1, size, size, device=device)
+    seconds = []
+    for _ in range(_STEPS + 1):
+        start = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            logits = model(images).logits
+        logits.float().square().mean().backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return batch / min(seconds[1:])  # the first step sets up

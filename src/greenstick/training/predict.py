@@ -1,0 +1,90 @@
+"""A classifier over many images of the pixel store."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from greenstick.cohorts.pixels import PixelStore
+from greenstick.models.classifier import Classifier, Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of n images; unpacks as ``logits, maps``.
+
+    Attributes
+    ----------
+    logits
+        float32 of shape (n, C).
+    maps
+        float32 of shape (n, C, h, w).
+    """
+
+    logits: NDArray[np.float32]
+    maps: NDArray[np.float32]
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        return iter((self.logits, self.maps))
+
+
+def predict(
+    model: Classifier,
+    store: PixelStore,
+    keys: Sequence[bytes],
+    *,
+    flip_average: bool = False,
+    batch: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Score images in the order of their keys, in float32, without augmentation.
+
+    Parameters
+    ----------
+    model
+        Is put into evaluation mode; stays on its device.
+    store, keys
+        The images.
+    flip_average
+        Average logits and maps of an image and its mirror.
+    batch
+        Images at a time.
+    progress
+        Called with (done, all) after each batch.
+    """
+    model.eval()
+    device = model.mean.device
+    logits, maps = [], []
+    for start in range(0, len(keys), batch):
+        canvases = torch.from_numpy(store.gather(keys[start : start + batch])).to(device)
+        with torch.inference_mode():
+            prediction = score(model, to_images(canvases), flip_average=flip_average)
+        logits.append(prediction.logits.float().cpu().numpy())
+        maps.append(prediction.maps.float().cpu().numpy())
+        if progress is not None:
+            progress(min(start + batch, len(keys)), len(keys))
+    if not logits:
+        classes = len(model.settings.classes)
+        return Predictions(
+            np.zeros((0, classes), np.float32), np.zeros((0, classes, 1, 1), np.float32)
+        )
+    return Predictions(np.concatenate(logits), np.concatenate(maps))
+
+
+def to_images(canvases: Tensor) -> Tensor:
+    """Turn uint8 canvases (n, S, S) into float32 images (n, 1, S, S) in [0, 1]."""
+    return canvases.unsqueeze(1).float().div_(255.0)
+
+
+def score(model: nn.Module, images: Tensor, *, flip_average: bool) -> Prediction:
+    """Run a classifier on images, and where wanted on their mirrors too, and average."""
+    plain: Prediction = model(images)
+    if not flip_average:
+        return plain
+    mirrored: Prediction = model(images.flip(3))
+    return Prediction(
+        (plain.logits + mirrored.logits) / 2.0, (plain.maps + mirrored.maps.flip(3)) / 2.0
+    )

@@ -1,0 +1,110 @@
+"""How a classifier is trained, as settings."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Augmentation(_Settings):
+    """How training images are varied; each value is the widest deviation that is drawn."""
+
+    flip_horizontal: bool = Field(default=True, description="mirror half of the images")
+    flip_vertical: bool = Field(default=False, description="turn half of the images upside down")
+    turn_90: bool = Field(default=False, description="turn by a random multiple of 90 degrees")
+    rotate_degrees: float = Field(
+        default=12.0, ge=0.0, le=180.0, description="rotation to either side, in degrees"
+    )
+    scale: float = Field(
+        default=0.15, ge=0.0, lt=1.0, description="0.15: from 1/1.15 to 1.15 times the size"
+    )
+    shift: float = Field(
+        default=0.06, ge=0.0, le=0.5, description="shift along each axis, in shares of the side"
+    )
+    exposure: float = Field(
+        default=0.3, ge=0.0, description="gamma between exp(-x) and exp(x), as exposure changes it"
+    )
+    contrast: float = Field(
+        default=0.2, ge=0.0, lt=1.0, description="contrast from 1 - x to 1 + x times"
+    )
+    brightness: float = Field(
+        default=0.05, ge=0.0, lt=1.0, description="added to all gray levels, to either side"
+    )
+    noise: float = Field(
+        default=0.02, ge=0.0, le=1.0, description="largest standard deviation of added noise"
+    )
+    cut_out: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="largest side of a blanked square, as a share"
+    )
+
+
+class Recipe(_Settings):
+    """How a classifier is trained."""
+
+    canvas_px: int = Field(default=320, ge=32, le=4096, description="side of the square canvas")
+    crop_px: int = Field(
+        default=0, ge=0, description="train on crops of this side from the canvas; 0: whole canvas"
+    )
+    crop_on_fracture: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="share of crops placed around a box, where known"
+    )
+    epochs: int = Field(default=10, ge=1, description="passes over the training images")
+    batch_size: int = Field(default=32, ge=1, description="images in a step on each device")
+    accumulate: int = Field(default=1, ge=1, description="steps whose gradients are added up")
+    lr: float = Field(default=5e-4, gt=0.0, description="highest learning rate of the backbone")
+    head_lr_factor: float = Field(
+        default=4.0, gt=0.0, description="the head's learning rate, in times that of the backbone"
+    )
+    weight_decay: float = Field(default=0.02, ge=0.0, description="of AdamW; not on biases, norms")
+    gradient_clip: float = Field(
+        default=5.0, ge=0.0, description="largest norm of the gradient; 0: not clipped"
+    )
+    schedule: Literal["one-cycle", "cosine", "constant"] = Field(
+        default="one-cycle", description="course of the learning rate over all steps"
+    )
+    warm_up: float = Field(
+        default=0.1, ge=0.0, lt=1.0, description="share of all steps in which the rate rises"
+    )
+    freeze: Literal["none", "head-only", "head-first"] = Field(
+        default="none",
+        description="head-only trains the head alone; head-first does so for head_epochs",
+    )
+    head_epochs: int = Field(default=1, ge=1, description="epochs of head-first")
+    frozen_stages: int = Field(
+        default=0, ge=0, description="first stages of the backbone that are never trained"
+    )
+    loss: Literal["bce", "weighted-bce", "focal", "cross-entropy"] = Field(
+        default="bce", description="cross-entropy is for two classes and more"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="share by which targets move to the middle"
+    )
+    focal_gamma: float = Field(default=2.0, ge=0.0, description="of the focal loss")
+    box_loss_weight: float = Field(
+        default=0.0, ge=0.0, description="of the loss that teaches cells where boxes are; 0: none"
+    )
+    positive_share: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of fractures among the drawn images; 0: as they come",
+    )
+    ema_decay: float = Field(
+        default=0.99,
+        ge=0.0,
+        lt=1.0,
+        description="moving average of weights over steps, which is kept; 0: none",
+    )
+    patience: int = Field(
+        default=0, ge=0, description="epochs without a better AUROC before stopping; 0: never stop"
+    )
+    precision: Literal["auto", "32", "bf16"] = Field(
+        default="auto", description="auto: a short trial takes what is faster on this device"
+    )
+    flip_average: bool = Field(
+        default=True, description="average the logits of an image and its mirror when predicting"
+    )
+    augmentation: Augmentation = Augmentation()

@@ -1,0 +1,269 @@
+"""What is trained on: rows of the pixel store, and the order in which they are drawn."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from greenstick.cohorts.pixels import PixelStore
+from greenstick.errors import GreenstickError
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Images of the pixel store with what is known of them.
+
+    Attributes
+    ----------
+    keys
+        Of the pixel store, one an image.
+    labels
+        int64 of shape (n,): 0 or 1, or the class.
+    boxes
+        One an image: float64 of shape (k, 4), as x, y, width, height in canvas pixels; None
+        where it is not known whether and where there are boxes.
+    """
+
+    keys: list[bytes]
+    labels: NDArray[np.int64]
+    boxes: list[NDArray[np.float64] | None]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What a fit sees. Test rows have no place here.
+
+    Attributes
+    ----------
+    store
+        Where the pixels are.
+    train, valid
+        The rows to learn from, and those to stop by.
+    """
+
+    store: PixelStore
+    train: Rows
+    valid: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A batch as it leaves the store; augmentation follows on the device.
+
+    Attributes
+    ----------
+    rows
+        int64 (n,): positions in its :class:`Rows`.
+    canvases
+        uint8 (n, canvas_px, canvas_px).
+    labels
+        int64 (n,).
+    boxes
+        float32 (n, k, 4): left, top, right, bottom on the canvas; unused places are zero.
+    annotated
+        bool (n,): whether the boxes are known.
+    """
+
+    rows: Tensor
+    canvases: Tensor
+    labels: Tensor
+    boxes: Tensor
+    annotated: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        values = (self.rows, self.canvases, self.labels, self.boxes, self.annotated)
+        return Batch(*(value.to(device, non_blocking=True) for value in values))
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory, as DataLoader asks for CUDA."""
+        values = (self.rows, self.canvases, self.labels, self.boxes, self.annotated)
+        return Batch(*(value.pin_memory() for value in values))
+
+
+def make_rows(store: PixelStore, table: pl.DataFrame, keys: Sequence[bytes]) -> Rows:
+    """Join a cohort's rows with their pixels.
+
+    Parameters
+    ----------
+    store
+        Holds every key.
+    table
+        Rows of a cohort: ``label`` and ``boxes`` are used.
+    keys
+        One a row, as :meth:`PixelStore.add` returned them.
+
+    Raises
+    ------
+    GreenstickError
+        Where a label is unknown.
+    """
+    if table["label"].null_count():
+        raise GreenstickError(
+            f"{table['label'].null_count()} images to train on have no label.",
+            remedy="Label them, or leave them out of the split.",
+        )
+    boxes = [
+        _canvas_boxes(store, key, row, label)
+        for key, row, label in zip(keys, table["boxes"], table["label"], strict=True)
+    ]
+    return Rows(list(keys), table["label"].to_numpy().astype(np.int64), boxes)
+
+
+def _canvas_boxes(
+    store: PixelStore, key: bytes, boxes: Any, label: int
+) -> NDArray[np.float64] | None:
+    if boxes is None or (label == 1 and len(boxes) == 0):
+        # An image without a fracture has no box, whether anybody looked for one or not. A
+        # fracture without a box was not drawn in.
+        return np.zeros((0, 4)) if label == 0 else None
+    sides = [[box["x"], box["y"], box["width"], box["height"]] for box in boxes]
+    return store.placement(key).to_canvas(np.array(sides, dtype=np.float64).reshape(-1, 4))
+
+
+class RowDataset(Dataset[Batch]):
+    """Rows by the batch: one read of the store for all of them."""
+
+    def __init__(self, store: PixelStore, rows: Rows) -> None:
+        self.store = store
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Return the batch of these rows."""
+        rows = self.rows
+        boxes = [rows.boxes[i] for i in indices]
+        padded = np.zeros((len(indices), max([1, *map(_count, boxes)]), 4), dtype=np.float32)
+        for place, of_image in zip(padded, boxes, strict=True):
+            if of_image is not None:
+                place[: len(of_image), :2] = of_image[:, :2]
+                place[: len(of_image), 2:] = of_image[:, :2] + of_image[:, 2:]
+        return Batch(
+            rows=torch.tensor(indices),
+            canvases=torch.from_numpy(self.store.gather([rows.keys[i] for i in indices])),
+            labels=torch.from_numpy(rows.labels[indices]),
+            boxes=torch.from_numpy(padded),
+            annotated=torch.tensor([of_image is not None for of_image in boxes]),
+        )
+
+
+class EpochSampler(Sampler[list[int]]):
+    """Batches of row numbers for one epoch, the same for the same seed and epoch.
+
+    Nothing is remembered from epoch to epoch, so training resumes at any epoch as if it had
+    never stopped. Over several processes each takes every world-th image of one common order;
+    the order is filled up from its start to a whole number of batches on every process.
+
+    Parameters
+    ----------
+    labels
+        int64 of shape (n,).
+    batch_size
+        Images a batch and process.
+    seed
+        Of the order; None keeps the rows' own order (validation).
+    positive_share
+        Share of label 1 (or of classes above 0) among what is drawn: the rarer side is drawn
+        again and again, and an epoch stays as long as the rows are many. 0: rows as they come.
+    rank, world
+        This process, and how many there are.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.int64],
+        batch_size: int,
+        *,
+        seed: int | None,
+        positive_share: float = 0.0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.labels = labels
+        self.batch_size = batch_size
+        self.seed = seed
+        self.positive_share = positive_share
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next (Lightning calls this)."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.labels) / (self.batch_size * self.world))
+
+    @property
+    def sampler(self) -> "EpochSampler":
+        """Itself: Lightning looks here for a sampler whose epoch to set."""
+        return self
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self._order()
+        if self.seed is not None or self.world > 1:
+            # Training batches are all full: a last batch of one would upset batch norm.
+            order = np.resize(order, len(self) * self.batch_size * self.world)
+        mine = order[self.rank :: self.world]
+        for start in range(0, len(mine), self.batch_size):
+            yield mine[start : start + self.batch_size].tolist()
+
+    def _order(self) -> NDArray[np.int64]:
+        n = len(self.labels)
+        if self.seed is None:
+            return np.arange(n)
+        rng = np.random.default_rng([self.seed, self.epoch])
+        positives, negatives = (np.flatnonzero(self.labels > 0), np.flatnonzero(self.labels == 0))
+        if not self.positive_share or not len(positives) or not len(negatives):
+            return rng.permutation(n)
+        wanted = max(1, round(n * self.positive_share))
+        drawn = np.concatenate(
+            [_cycle(positives, wanted, rng), _cycle(negatives, max(1, n - wanted), rng)]
+        )
+        return rng.permutation(drawn)[:n]
+
+
+def _cycle(values: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw n values, none twice before each came once."""
+    rounds = -(-n // len(values))
+    return np.concatenate([rng.permutation(values) for _ in range(rounds)])[:n]
+
+
+def make_loader(
+    data: PixelStore, rows: Rows, sampler: EpochSampler, *, workers: int = 0, pin: bool = False
+) -> "DataLoader[Batch]":
+    """Return a loader of whole batches.
+
+    Workers are processes; on a CPU none is needed, since a batch is a copy out of mapped memory.
+    """
+    return DataLoader(
+        RowDataset(data, rows),
+        batch_sampler=sampler,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        pin_memory=pin,
+        persistent_workers=workers > 0,
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _count(boxes: NDArray[np.float64] | None) -> int:
+    return 0 if boxes is None else len(boxes)
