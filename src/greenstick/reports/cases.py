@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 _THUMBNAIL_PX = 400
 _WEBP_QUALITY = 72
 _MOST_WRONG = 12
-_MOST_RIGHT = 4
+_MOST_RIGHT = 6
 _TELLING = 4  # letters from which on a patient's name within a path is no coincidence
 
 #: Kind, heading, whether the highest scores come first, how many are shown.

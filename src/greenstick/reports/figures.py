@@ -56,12 +56,11 @@ def precision_recall(
         axes.axhline(prevalence, color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
         above = prevalence < 0.9
         axes.text(
-            1.0,
+            0.005,
             prevalence + (0.015 if above else -0.015),
             f"chance: share of fractures {prevalence:.2f}",
             color=ink.SOFT,
             fontsize=8.5,
-            ha="right",
             va="bottom" if above else "top",
         )
         _curve(axes, curve)
@@ -118,9 +117,10 @@ def reliability(
     """Draw observed shares over predicted probabilities, and where the scores lie beneath."""
     filled = [one for one in bins if one.n]
     with ink.style():
-        figure = ink.blank(4.3, 4.9)
-        top, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
+        figure = ink.blank(4.3, 5.1)
+        top, below = figure.subplots(2, 1, sharex=True, height_ratios=[4.2, 1])
         ink.unit_axes(top, x="", y="Observed share of fractures")
+        top.set_box_aspect(None)  # the two axes share their width instead
         top.plot([0, 1], [0, 1], color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
         x, y = [one.mean_score for one in filled], [one.observed for one in filled]
         limits = [one.lower for one in filled], [one.upper for one in filled]
@@ -140,7 +140,7 @@ def _all_scores(axes: Axes, scores: NDArray[np.float64], labels: NDArray[np.bool
     without = np.histogram(scores[~labels], edges)[0]
     _bars(axes, edges, with_fracture, color=ink.FRACTURE)
     _bars(axes, edges, without, bottom=with_fracture, color=ink.NO_FRACTURE)
-    axes.set_ylabel("Images")
+    axes.set(ylabel="Images", ylim=(0, 1.06 * max(1, (with_fracture + without).max())))
     axes.patch.set_alpha(0.0)
     axes.locator_params(axis="y", nbins=3, integer=True)
 
@@ -190,6 +190,7 @@ def _class_histogram(
         words = ("missed", "found") if positive else ("cleared", "false alarms")
         title += f", {(~called).sum():,} {words[0]}, {called.sum():,} {words[1]}"
     axes.set_title(title, loc="left", fontsize=9.0, color=color)
+    axes.set_ylim(0, 1.06 * max(1, (rights + wrongs).max()))
     axes.set_ylabel("Images")
     axes.patch.set_alpha(0.0)
     axes.grid(visible=False, axis="x")

@@ -17,6 +17,7 @@ _MOST_REASONS = 6
 _LINE = 15.0  # height of a line of text, in units of the view box
 _PAD = 9.0
 _GAP = 26.0
+_LETTERS = 28  # to a line of the box at the side, in the widest type that a page may meet
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Flow:
         How many (repeat, fold) pairs there are; ``splits`` shows the first of them.
     repeats
         How often the whole cohort was split into folds.
+    shared_patients
+        Patients on two sides of the same split; anything but 0 makes the results untrue.
     """
 
     imported: Part
@@ -57,6 +60,7 @@ class Flow:
     splits: tuple[Part, ...]
     folds: int
     repeats: int
+    shared_patients: int
 
 
 def count_flow(cohort: Cohort, dropped: pl.DataFrame, splits: pl.DataFrame) -> Flow:
@@ -83,7 +87,13 @@ def count_flow(cohort: Cohort, dropped: pl.DataFrame, splits: pl.DataFrame) -> F
         splits=tuple(_part(name, first.filter(split=name)) for name in SPLITS),
         folds=pairs.height,
         repeats=pairs["repeat"].n_unique(),
+        shared_patients=_shared_patients(splits.join(rows, on="image")),
     )
+
+
+def _shared_patients(placed: pl.DataFrame) -> int:
+    sides = placed.group_by("repeat", "fold", "patient").agg(pl.col("split").n_unique())
+    return sides.filter(pl.col("split") > 1)["patient"].n_unique()
 
 
 def _part(name: str, rows: pl.DataFrame) -> Part:
@@ -163,9 +173,9 @@ def _below(box: _Box, aside: _Box | None) -> float:
 def _aside(flow: Flow, y: float) -> _Box | None:
     lines: list[str] = []
     for reason, n in _shortened(flow.reasons):
-        lines += wrap(f"{n:,} {reason}", 33, subsequent_indent="  ", break_long_words=True)
+        lines += wrap(f"{n:,} {reason}", _LETTERS)
     if flow.unassigned:
-        lines += wrap(f"{flow.unassigned:,} in no split", 33)
+        lines += wrap(f"{flow.unassigned:,} in no split", _LETTERS)
     if not lines:
         return None
     left_out = sum(n for _, n in flow.reasons) + flow.unassigned

@@ -124,7 +124,11 @@ def _bind(text: str, name: str) -> str:
     text = text.replace(" font-family: 'DejaVu Sans';", "")
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = re.sub(r"\n\s+", "\n", text)
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)
+    text = re.sub(r"<[^>]*>", _short_numbers, text)  # in tags only: the words keep their digits
     for color, variable in _VARIABLES.items():
         text = text.replace(color, f"var({variable})")
     return text
+
+
+def _short_numbers(tag: re.Match[str]) -> str:
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group())

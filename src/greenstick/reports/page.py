@@ -18,7 +18,7 @@ from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
 from greenstick.reports.making import fitting_times, provenance
 from greenstick.reports.summary import describe_rows, headlines, lead, point_name
 from greenstick.reports.templating import render, write_page
-from greenstick.reports.wording import find
+from greenstick.reports.wording import count, find
 
 _SECTIONS = (
     ("cohort", "Cohort"),
@@ -54,23 +54,30 @@ def write_report(run: Path) -> Path:
 def _context(contents: RunContents) -> dict[str, Any]:
     evidence = contents.evidence
     rows = judged_rows(contents.scores, evidence)
+    flow = _flow(contents)
+    grave = _grave(evidence, flow)
+    groups = _groups(evidence)
     columns = list(dict.fromkeys(one.column for one in evidence.subgroups))
     return {
         "name": contents.name,
         "sections": _SECTIONS,
-        "lead": lead(evidence),
+        "lead": lead(evidence, flow),
         "headline": headlines(evidence),
-        "grave": _of(evidence.findings, Severity.ERROR),
+        "grave": grave,
         "evidence": evidence,
         "where": describe_rows(evidence),
-        **_cohort(contents),
+        "flow": flow,
+        "flow_svg": None if flow is None else draw_flow(flow),
+        "audit": None if contents.audit is None else _gravest_first(contents.audit),
         **_figures(rows, evidence),
         "fits": judge_fits(contents.scores, evidence),
         "fit_keys": fit_keys(contents.scores),
         "cases": _cases(contents, columns),
         "boxes": _boxes(contents),
         "subgroups": _by_column(evidence.subgroups),
-        "groups": _groups(evidence),
+        "groups": groups,
+        "methods": _methods(groups),
+        "checks": _gravest_first(evidence.findings),
         "training": _training(contents.history),
         "times": fitting_times(contents.history),
         "provenance": provenance(contents),
@@ -79,20 +86,29 @@ def _context(contents: RunContents) -> dict[str, Any]:
     }
 
 
-def _of(findings: list[Finding], *severities: Severity) -> list[Finding]:
-    return [one for one in findings if one.severity in severities]
+def _flow(contents: RunContents) -> Flow | None:
+    if contents.cohort is None or contents.splits is None:
+        return None
+    return count_flow(contents.cohort, contents.dropped, contents.splits)
 
 
-def _cohort(contents: RunContents) -> dict[str, Any]:
-    flow: Flow | None = None
-    if contents.cohort is not None and contents.splits is not None:
-        flow = count_flow(contents.cohort, contents.dropped, contents.splits)
-    ranked = sorted(contents.audit or [], key=lambda one: list(Severity).index(one.severity))
-    return {
-        "flow": flow,
-        "flow_svg": None if flow is None else draw_flow(flow),
-        "audit": None if contents.audit is None else ranked[::-1],
-    }
+def _grave(evidence: Evidence, flow: Flow | None) -> list[Finding]:
+    """Return what makes the numbers untrue; it stands above them, in red."""
+    found = [one for one in evidence.findings if one.severity is Severity.ERROR]
+    if flow is not None and flow.shared_patients:
+        found.append(
+            Finding(
+                "patient-on-two-sides",
+                Severity.ERROR,
+                f"{count(flow.shared_patients, 'patient')} with images on two sides of a split.",
+                remedy="Split by patient and run the experiment again.",
+            )
+        )
+    return found
+
+
+def _gravest_first(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda one: -list(Severity).index(one.severity))
 
 
 def _figures(rows: pl.DataFrame, evidence: Evidence) -> dict[str, Markup | None]:
@@ -199,6 +215,12 @@ def _groups(evidence: Evidence) -> list[Group]:
         Group("Localization", evidence.localisation),
     ]
     return [group for group in groups if group.estimates]
+
+
+def _methods(groups: list[Group]) -> dict[str, int]:
+    """Number the methods in the order of the table."""
+    methods = dict.fromkeys(one.method for group in groups for one in group.estimates)
+    return {method: number for number, method in enumerate(methods, start=1)}
 
 
 def _training(history: pl.DataFrame | None) -> list[Markup]:

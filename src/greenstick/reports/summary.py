@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from greenstick.evidence.estimates import Confusion, Estimate
 from greenstick.evidence.evidence import Evidence
+from greenstick.reports.flow import Flow
 from greenstick.reports.wording import count, find, interval, level, number, percent
 
 #: What each set of rows is called in a sentence.
@@ -76,17 +77,31 @@ def _cleared(told: Confusion | None) -> str:
     return f"{told.tn:,} of {count(told.tn + told.fp, 'radiograph')} without one cleared."
 
 
-def lead(evidence: Evidence) -> str:
-    """Say in two sentences which rows the numbers are about and where the threshold is from."""
+def lead(evidence: Evidence, flow: Flow | None) -> str:
+    """Say which rows the numbers are about, and that nothing was fitted on them where that holds.
+
+    Parameters
+    ----------
+    evidence
+        What was measured.
+    flow
+        Who went where; None where only scores are known.
+    """
     share = percent(evidence.n_positive / evidence.n_images)
     sentences = [
         f"Measured on {describe_rows(evidence)}: {count(evidence.n_images, 'radiograph')} of "
         f"{count(evidence.n_patients, 'patient')}, {evidence.n_positive:,} of them ({share}) "
         "with a fracture."
     ]
+    if flow is not None and not flow.shared_patients and not evidence.untrue:
+        sentences.append(
+            "No patient among them was trained or tuned on."
+            if flow.folds == 1
+            else "Each was scored by a model that was neither trained nor tuned on that patient."
+        )
     places = sorted({_ROWS.get(p.chosen_on, p.chosen_on) for p in evidence.operating_points})
-    if places and not evidence.untrue:
-        sentences.append(f"The threshold was fixed beforehand ({', '.join(places)} rows).")
+    if places:
+        sentences.append(f"The threshold was chosen on the {' and '.join(places)} rows.")
     return " ".join(sentences)
 
 

@@ -26,6 +26,7 @@ def _environment() -> Environment:
         as_name=wording.as_name,
         by_name=wording.by_name,
     )
+    environment.tests["on_unit_axis"] = wording.on_unit_axis
     return environment
 
 

@@ -50,8 +50,17 @@ def count(n: int, noun: str) -> str:
 
 
 def as_name(text: str) -> str:
-    """Return a measure's name with a capital, abbreviations left alone."""
-    return text[:1].upper() + text[1:]
+    """Return the name of a measure or a column as a heading says it."""
+    words = text.replace("_", " ")
+    return (words[:1].upper() + words[1:]).replace("LR-", "LR−")
+
+
+def on_unit_axis(estimate: Estimate) -> bool:
+    """Tell whether an estimate and its interval can be drawn between 0 and 1."""
+    if estimate.value is None or estimate.lower is None or estimate.upper is None:
+        return False
+    unbounded = estimate.name in {"LR+", "LR-", "log loss"}
+    return not unbounded and estimate.lower >= 0 and estimate.upper <= 1
 
 
 def by_name(group: Subgroup) -> dict[str, Estimate]:
