@@ -179,13 +179,26 @@ def _delta(name: str, value: float, influence: Floats, rows: ScoredRows, level: 
     m = rows.n_patients
     sums = rows.per_patient(influence)
     variance = float((sums**2).sum()) / len(rows) ** 2 * (m / (m - 1) if m > 1 else np.nan)
-    method = "delta method by patient, Fisher's z"
-    if not variance > 0 or abs(value) >= 1:
-        method = "none: every image agrees" if abs(value) >= 1 else "none: no spread"
-        nothing = Interval(-np.inf, np.inf, method)
-        return _estimate(name, value, nothing, rows, level)
+    if value > 1 - 1e-12:
+        return _estimate(name, 1.0, _perfect(rows, level), rows, level)
+    if not variance > 1e-18:
+        return _estimate(name, value, Interval(-np.inf, np.inf, "none: no spread"), rows, level)
     lower, upper = fisher_interval(value, variance, level)
+    method = "delta method by patient, Fisher's z"
     return _estimate(name, value, Interval(lower, upper, method), rows, level)
+
+
+def _perfect(rows: ScoredRows, level: float) -> Interval:
+    """Return the interval of an agreement of 1, which no delta method can give.
+
+    MCC and kappa are then both (accuracy - e) / (1 - e) with chance agreement e from the margins.
+    """
+    every = np.ones(len(rows), dtype=np.bool_)
+    accuracy = _share_interval(rows, every, every, level)
+    p = float(rows.labels.mean())
+    chance = p**2 + (1 - p) ** 2
+    lower = (accuracy.lower - chance) / (1 - chance)
+    return Interval(lower, 1.0, f"{accuracy.method}, limit of accuracy at these margins")
 
 
 def _estimate(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from greenstick.evidence.rows import Floats
+from greenstick.evidence.rows import Floats, Ints
 
-#: Takes (b, patients) weights and gives named arrays of b values, or of b curves.
-Statistics = Callable[[Floats], Mapping[str, Floats]]
+#: Takes (b, patients) whole-number weights and gives named arrays of b values, or of b curves.
+Statistics = Callable[[Ints], Mapping[str, Floats]]
 
 #: How many row weights are held at once; small enough for a processor's cache.
 CHUNK = 2**18
@@ -46,10 +46,15 @@ def resample(
     rows
         How many rows they have; it sets how many replicates are computed at once.
     replicates
-        How many samples of patients to draw with replacement.
+        How many samples of patients to draw with replacement; with none there is no jackknife
+        either, as where one patient alone leaves nothing to resample.
     seed
         Same seed, same replicates, on any machine.
     """
+    if not replicates:
+        every = statistics(np.ones((1, patients), dtype=np.int64))
+        nothing = {name: values[:0] for name, values in every.items()}
+        return Resampled(nothing, nothing)
     chunk = max(1, CHUNK // max(rows, 1))
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = [
@@ -64,18 +69,18 @@ def resample(
     return Resampled(_joined(drawn), _joined(left_out))
 
 
-def draw_weights(generator: np.random.Generator, patients: int, replicates: int) -> Floats:
+def draw_weights(generator: np.random.Generator, patients: int, replicates: int) -> Ints:
     """Return (replicates, patients): how often each patient is drawn, with replacement."""
     drawn = generator.integers(0, patients, size=(replicates, patients))
     drawn += patients * np.arange(replicates)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=replicates * patients)
-    return counts.reshape(replicates, patients).astype(np.float64)
+    return counts.reshape(replicates, patients)
 
 
-def _without(groups: list[np.ndarray[tuple[int], np.dtype[np.int64]]], patients: int) -> Floats:
-    weights = np.ones((len(groups), patients))
+def _without(groups: list[Ints], patients: int) -> Ints:
+    weights = np.ones((len(groups), patients), dtype=np.int64)
     for row, group in zip(weights, groups, strict=True):
-        row[group] = 0.0
+        row[group] = 0
     return weights
 
 

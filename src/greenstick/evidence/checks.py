@@ -177,8 +177,19 @@ def same(one: str, other: str) -> bool:
 
 
 def check_pooling(table: pl.DataFrame) -> list[Finding]:
-    """Return a note where scores of several folds or repeats are judged together."""
+    """Return what to know where rows of several splits, folds or repeats are judged together."""
     findings = []
+    splits = sorted(table["split"].drop_nulls().unique()) if "split" in table.columns else []
+    if len(splits) > 1:
+        findings.append(
+            Finding(
+                "several-splits",
+                Severity.ERROR,
+                f"Rows of {' and '.join(splits)} are judged together: some of them were used to "
+                "make the model.",
+                remedy="Judge the test rows alone.",
+            )
+        )
     for column, things in (("fold", "folds"), ("repeat", "repeats")):
         if column in table.columns and table[column].n_unique() > 1:
             findings.append(

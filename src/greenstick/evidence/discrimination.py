@@ -128,8 +128,8 @@ def newcombe(auroc: float, positives: int, negatives: int, level: float = 0.95) 
         spread = 1 + mean * ((1 - t) / (2 - t) + t / (1 + t))
         return (auroc - t) ** 2 - z**2 * t * (1 - t) * spread / (positives * negatives)
 
-    lower = float(brentq(excess, 0.0, auroc)) if auroc > 0 else 0.0
-    upper = float(brentq(excess, auroc, 1.0)) if auroc < 1 else 1.0
+    lower = float(brentq(excess, 0.0, auroc * (1 - 1e-12))) if auroc > 0 else 0.0
+    upper = float(brentq(excess, auroc + 1e-12 * (1 - auroc), 1.0)) if auroc < 1 else 1.0
     return Interval(lower, upper, "Newcombe (2006), method 5")
 
 

@@ -164,7 +164,7 @@ def evaluate(
         the table holds several models.
     """
     model = _one_model(scores)
-    table = usable(scores, missing)
+    table, findings = usable(scores, missing)
     judged = to_rows(table)
     points = _as_list(point)
     calls = calls_of(table, points)
@@ -188,8 +188,8 @@ def evaluate(
         reliability=_reliability(judged, level),
         subgroups=judge_subgroups(table, judged, calls, subgroups, level),
         findings=[
+            *findings,
             *check_rows(judged),
-            *_dropped(scores.height - table.height),
             *check_provenance(judged, rows, points, calibration, logits),
             *check_pooling(table),
         ],
@@ -262,19 +262,6 @@ def _calls_by_fold(
 
 def _reliability(rows: ScoredRows, level: float) -> list[ReliabilityBin]:
     return reliability(rows, equal_width(rows.scores), level) if rows.probabilities else []
-
-
-def _dropped(n: int) -> list[Finding]:
-    if not n:
-        return []
-    return [
-        Finding(
-            "rows-dropped",
-            Severity.WARNING,
-            f"{n} rows without label or finite score were left out: if the model could not read "
-            "them, its figures are too good.",
-        )
-    ]
 
 
 def write_evidence(evidence: Evidence, path: Path | str) -> None:

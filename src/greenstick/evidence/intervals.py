@@ -156,9 +156,15 @@ def fisher_interval(value: float, variance: float, level: float = 0.95) -> tuple
 
 def percentile(replicates: Floats, level: float = 0.95) -> tuple[float, float]:
     """Return the percentile bootstrap limits; replicates that are NaN are left out."""
-    tail = 50 * (1 - level)
-    low, high = np.nanpercentile(replicates, [tail, 100 - tail])
-    return float(low), float(high)
+    low, high = bands(replicates[:, None], level)
+    return float(low[0]), float(high[0])
+
+
+def bands(replicates: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the (k,) pointwise percentile limits of (replicates, k) values, NaN rows left out."""
+    kept = replicates[np.isfinite(replicates).all(axis=1)]
+    low, high = np.quantile(kept, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    return low, high
 
 
 def bca(

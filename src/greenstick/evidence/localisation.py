@@ -6,7 +6,7 @@ import polars as pl
 from greenstick.evidence.bootstrap import resample
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.intervals import bca, clustered_wilson
-from greenstick.evidence.rows import Floats
+from greenstick.evidence.rows import Floats, Ints
 from greenstick.scores import need_columns, patients_of
 
 
@@ -56,7 +56,7 @@ def localisation(
 def _means(
     sums: dict[str, Floats], n: Floats, level: float, seed: int, replicates: int
 ) -> list[Estimate]:
-    def statistics(weights: Floats) -> dict[str, Floats]:
+    def statistics(weights: Ints) -> dict[str, Floats]:
         return {name: (weights @ total) / (weights @ n) for name, total in sums.items()}
 
     drawn = resample(statistics, patients=len(n), rows=len(n), replicates=replicates, seed=seed)

@@ -55,13 +55,6 @@ def log_losses(rows: ScoredRows) -> Floats:
     return -np.log(np.where(rows.labels, sure, 1 - sure))
 
 
-def ece(n: Floats, score_sums: Floats, positives: Floats) -> Floats:
-    """Return the expected calibration error from (..., bins) sums (Naeini et al. 2015)."""
-    total = n.sum(axis=-1)
-    gap = np.abs(score_sums - positives).sum(axis=-1)
-    return np.asarray(np.divide(gap, total, out=np.full(np.shape(total), np.nan), where=total > 0))
-
-
 def reliability(rows: ScoredRows, binning: Binning, level: float = 0.95) -> list[ReliabilityBin]:
     """Return what happened in each bin, with Wilson intervals by patient."""
     return [_bin(rows, binning, number, level) for number in range(binning.n)]

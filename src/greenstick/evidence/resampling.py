@@ -7,18 +7,19 @@ import numpy as np
 
 from greenstick.evidence.bootstrap import Resampled, Statistics, resample
 from greenstick.evidence.estimates import Curve, Estimate
-from greenstick.evidence.intervals import bca, percentile
+from greenstick.evidence.intervals import bands, bca
 from greenstick.evidence.ranking import (
     GRID,
-    cumulate,
+    losses,
     precision_on_grid,
     rank,
     roc_on_grid,
+    steps,
     weighted_auroc,
     weighted_average_precision,
+    weighted_calibration,
 )
-from greenstick.evidence.reliability import brier_losses, ece, equal_width, log_losses
-from greenstick.evidence.rows import Floats, ScoredRows
+from greenstick.evidence.rows import Floats, Ints, ScoredRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +37,11 @@ def resample_rows(
 ) -> Resampling:
     """Return the AUROC, average precision, calibration figures and curves of rows.
 
-    Rows of one class have no AUROC and empty curves.
+    Rows of one class have no AUROC and empty curves; one patient alone gives no interval.
     """
     statistics = statistics_of(rows)
-    values = statistics(np.ones((1, rows.n_patients)))
+    values = statistics(np.ones((1, rows.n_patients), dtype=np.int64))
+    replicates = replicates if rows.n_patients > 1 else 0
     resampled = resample(
         statistics, patients=rows.n_patients, rows=len(rows), replicates=replicates, seed=seed
     )
@@ -64,42 +66,21 @@ def statistics_of(rows: ScoredRows) -> Statistics:
 
     Calibration is left out where scores are no probabilities.
     """
-    ranking, patients = rank(rows)
-    renumbered = ScoredRows(rows.labels, rows.scores, patients, rows.images)
-    sums = _calibration_sums(renumbered) if rows.probabilities else None
+    ranking = rank(rows)
+    loss = losses(rows, ranking) if rows.probabilities else None
 
-    def statistics(weights: Floats) -> Mapping[str, Floats]:
-        cumulated = cumulate(ranking, weights)
+    def statistics(weights: Ints) -> Mapping[str, Floats]:
+        by_row = ranking.row_weights(weights)
+        curve = steps(ranking, by_row)
         named = {
-            "AUROC": weighted_auroc(cumulated),
-            "average precision": weighted_average_precision(cumulated),
-            "roc": roc_on_grid(cumulated),
-            "precision_recall": precision_on_grid(cumulated),
+            "AUROC": weighted_auroc(curve),
+            "average precision": weighted_average_precision(curve),
+            "roc": roc_on_grid(curve),
+            "precision_recall": precision_on_grid(curve),
         }
-        return named if sums is None else named | _calibration_figures(weights @ sums)
+        return named if loss is None else named | weighted_calibration(loss, by_row)
 
     return statistics
-
-
-def _calibration_sums(rows: ScoredRows) -> Floats:
-    """Return (patients, 2 + 3 bins) sums of losses and of what reliability bins need."""
-    binning = equal_width(rows.scores)
-    columns = [rows.per_patient(brier_losses(rows)), rows.per_patient(log_losses(rows))]
-    for values in (np.ones(len(rows)), rows.scores, rows.labels):
-        columns += [
-            rows.per_patient(values * (binning.of_row == number)) for number in range(binning.n)
-        ]
-    return np.stack(columns, axis=1)
-
-
-def _calibration_figures(sums: Floats) -> dict[str, Floats]:
-    n, scores, positives = np.split(sums[:, 2:], 3, axis=1)
-    total = n.sum(axis=1)
-    return {
-        "Brier score": sums[:, 0] / total,
-        "log loss": sums[:, 1] / total,
-        "ECE": ece(n, scores, positives),
-    }
 
 
 def _estimate(
@@ -107,7 +88,7 @@ def _estimate(
 ) -> Estimate:
     replicates = resampled.replicates[name]
     failed = int(np.isnan(replicates).sum())
-    known = np.isfinite(value) and failed < len(replicates)
+    known = bool(np.isfinite(value)) and failed < len(replicates)
     lower, upper = (
         bca(value, replicates, resampled.left_out[name], level) if known else (None, None)
     )
@@ -118,7 +99,7 @@ def _estimate(
         lower=lower,
         upper=upper,
         level=level,
-        method=method if known else "not estimable: only one class",
+        method=method if known else "none: only one class, or only one patient",
         n_images=len(rows),
         n_patients=rows.n_patients,
     )
@@ -127,11 +108,12 @@ def _estimate(
 def _curve(values: Floats, replicates: Floats, level: float) -> Curve:
     if np.isnan(values).any():
         return Curve.empty()
-    limits = [percentile(column, level) for column in replicates.T]
+    unknown = np.zeros_like(values), np.ones_like(values)
+    lower, upper = bands(replicates, level) if len(replicates) else unknown
     return Curve(
         x=GRID.tolist(),
         y=values.tolist(),
-        lower=[low for low, _ in limits],
-        upper=[high for _, high in limits],
+        lower=lower.tolist(),
+        upper=upper.tolist(),
         level=level,
     )

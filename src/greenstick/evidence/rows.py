@@ -1,6 +1,6 @@
 """A scores table as arrays that can be judged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -8,7 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
-from greenstick.scores import need_columns, patients_of
+from greenstick.findings import Finding, Severity
+from greenstick.scores import binary_labels, check_scores, patients_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +44,7 @@ class ScoredRows:
     @property
     def n_patients(self) -> int:
         """How many patients there are."""
-        return count(self.patients)
+        return int(self.patients.max()) + 1
 
     @property
     def clustered(self) -> bool:
@@ -73,28 +74,40 @@ def count(numbers: Ints) -> int:
     return len(np.unique(numbers))
 
 
-def usable(table: pl.DataFrame, missing: Missing) -> pl.DataFrame:
-    """Return the rows that have a label and a finite score; refuse or drop the others."""
-    need_columns(table, "label", "score")
-    score = pl.col("score").cast(pl.Float64)
-    kept = table.filter(pl.col("label").is_not_null() & score.is_not_null() & score.is_finite())
-    lost = table.height - kept.height
-    if lost and missing == "refuse":
-        raise GreenstickError(
-            f"{lost} of {table.height} rows have no label or no finite score.",
-            remedy="Find out why: what a model could not read counts against it. "
-            "missing='drop' leaves them out and says so.",
-        )
+def usable(table: pl.DataFrame, missing: Missing) -> tuple[pl.DataFrame, list[Finding]]:
+    """Return the rows that have a label and a finite score, and what was found in the table.
+
+    Raises
+    ------
+    GreenstickError
+        Where an image is listed twice, nothing is left, or a label or score is missing and
+        ``missing`` is ``"refuse"``.
+    """
+    findings = check_scores(table)
+    refused = [f for f in findings if f.severity is Severity.ERROR]
+    for finding in refused:
+        if missing == "refuse" or finding.code == "duplicate-rows":
+            raise GreenstickError(finding.message, remedy=finding.remedy)
+    lost = {row for finding in refused for row in finding.rows}
+    kept = table.filter(~pl.int_range(pl.len()).is_in(list(lost)))
     if kept.is_empty():
         raise GreenstickError("There are no scores to judge.", remedy="Check the table's rows.")
-    return kept
+    return kept, [_as_warning(finding) for finding in findings]
+
+
+def _as_warning(finding: Finding) -> Finding:
+    """Return a finding on rows left out: the numbers stand, but for fewer rows."""
+    if finding.severity is not Severity.ERROR:
+        return finding
+    message = f"{finding.message} They were left out: what a model cannot read counts against it."
+    return replace(finding, severity=Severity.WARNING, message=message)
 
 
 def to_rows(table: pl.DataFrame) -> ScoredRows:
     """Return the arrays of a table whose rows all have a label and a score."""
     images = table["image"] if "image" in table.columns else pl.arange(table.height, eager=True)
     return ScoredRows(
-        labels=table["label"].cast(pl.Int64).to_numpy() == 1,
+        labels=binary_labels(table["label"]).to_numpy() == 1,
         scores=table["score"].cast(pl.Float64).to_numpy(),
         patients=_numbered(patients_of(table)),
         images=_numbered(images),

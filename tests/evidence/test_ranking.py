@@ -1,0 +1,112 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
+
+from greenstick.evidence.bootstrap import draw_weights
+from greenstick.evidence.ranking import (
+    GRID,
+    losses,
+    precision_on_grid,
+    rank,
+    roc_on_grid,
+    steps,
+    weighted_auroc,
+    weighted_average_precision,
+    weighted_calibration,
+)
+from greenstick.evidence.rows import Ints, ScoredRows
+
+Draw = Callable[..., ScoredRows]
+
+
+def weighted(rows: ScoredRows, seed: int, replicates: int = 3) -> tuple[Ints, Ints]:
+    """Return patient weights, and (replicates, n) weights in the order of the rows."""
+    weights = draw_weights(np.random.default_rng(seed), rows.n_patients, replicates)
+    ranking = rank(rows)
+    by_row = np.empty((replicates, len(rows)), dtype=np.int64)
+    by_row[:, ranking.order] = ranking.row_weights(weights)
+    return weights, by_row
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 999),
+    n=st.integers(8, 80),
+    images_per_patient=st.integers(1, 4),
+    levels=st.sampled_from([0, 2, 7]),
+)
+def test_weighted_figures_agree_with_scikit_learn(
+    drawn_rows: Draw, seed: int, n: int, images_per_patient: int, levels: int
+) -> None:
+    rows = drawn_rows(n, seed=seed, images_per_patient=images_per_patient, steps=levels)
+    weights, by_row = weighted(rows, seed)
+    ranking = rank(rows)
+    ranked = ranking.row_weights(weights)
+    curve = steps(ranking, ranked)
+    found = {
+        roc_auc_score: weighted_auroc(curve),
+        average_precision_score: weighted_average_precision(curve),
+    }
+    for b, w in enumerate(by_row):
+        both = len(np.unique(rows.labels[w > 0])) == 2
+        for theirs, ours in found.items():
+            if both:
+                assert ours[b] == pytest.approx(theirs(rows.labels, rows.scores, sample_weight=w))
+        if not both:
+            assert np.isnan(found[roc_auc_score][b])
+    calibration = weighted_calibration(losses(rows, ranking), ranked)
+    for b, w in enumerate(by_row):
+        assert calibration["Brier score"][b] == pytest.approx(
+            brier_score_loss(rows.labels, rows.scores, sample_weight=w, pos_label=True)
+        )
+        assert calibration["log loss"][b] == pytest.approx(
+            log_loss(rows.labels, rows.scores, sample_weight=w, labels=[False, True])
+        )
+        assert calibration["ECE"][b] == pytest.approx(ece_by_hand(rows, w))
+
+
+def ece_by_hand(rows: ScoredRows, weights: Ints) -> float:
+    total = 0.0
+    for left in range(10):
+        last = left == 9
+        inside = (rows.scores >= left / 10) & ((rows.scores < (left + 1) / 10) | last)
+        total += abs((weights * (rows.scores - rows.labels))[inside].sum())
+    return total / weights.sum()
+
+
+@pytest.mark.parametrize("levels", [0, 4, 30])
+def test_curves_agree_with_scikit_learn(drawn_rows: Draw, levels: int) -> None:
+    rows = drawn_rows(200, steps=levels)
+    curve = steps(rank(rows), np.ones((1, 200), dtype=np.int64))
+    fpr, tpr, _ = roc_curve(rows.labels, rows.scores, drop_intermediate=False)
+    np.testing.assert_allclose(roc_on_grid(curve)[0], np.interp(GRID, fpr, tpr), atol=1e-9)
+    precision, recall, _ = precision_recall_curve(rows.labels, rows.scores)
+    reached = [precision[:-1][recall[:-1] >= r - 1e-12][-1] for r in GRID[1:]]
+    np.testing.assert_allclose(precision_on_grid(curve)[0][1:], reached)
+
+
+def test_a_roc_curve_ends_in_its_corner(drawn_rows: Draw) -> None:
+    curve = roc_on_grid(steps(rank(drawn_rows(50)), np.ones((1, 50), dtype=np.int64)))[0]
+    assert curve[-1] == 1.0
+    assert (np.diff(curve) >= 0).all()
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_rows_of_one_class_have_no_area_and_no_curve(label: bool) -> None:
+    rows = ScoredRows(np.full(4, label), np.linspace(0, 1, 4), np.arange(4), np.arange(4))
+    curve = steps(rank(rows), np.ones((2, 4), dtype=np.int64))
+    assert np.isnan(weighted_auroc(curve)).all()
+    assert np.isnan(roc_on_grid(curve)).all()
+    assert np.isnan(weighted_average_precision(curve)).all() == (not label)
+    assert np.isnan(precision_on_grid(curve)).all() == (not label)

@@ -1,0 +1,189 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from greenstick.errors import GreenstickError
+from greenstick.findings import Severity
+from greenstick.scores import (
+    binary_labels,
+    check_scores,
+    patients_of,
+    pool_by_patient,
+    read_scores,
+    tidy_scores,
+    write_scores,
+)
+
+
+def written(folder: Path, text: str, name: str = "scores.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "deep/er/a.parquet"])
+def test_what_is_written_is_read_again(tmp_path: Path, name: str) -> None:
+    table = pl.DataFrame(
+        {"image": ["a", "b"], "patient": ["007", None], "label": [1, 0], "score": [0.5, 1.0]}
+    )
+    write_scores(table, tmp_path / name)
+    assert read_scores(tmp_path / name).to_dicts() == table.to_dicts()
+    assert list((tmp_path / name).parent.glob("*.part")) == []
+
+
+def test_a_vendors_file_with_other_names_is_read(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "Accession;Finding;Confidence\n007;Fracture;0,93\n7;Normal;0,10\n8;Normal;NA\n"
+    )
+    columns = {"patient": "Accession", "label": "Finding", "score": "Confidence"}
+    table = read_scores(path, columns=columns, positive=["Fracture"])
+    assert table["patient"].to_list() == ["007", "7", "8"]
+    assert table["label"].to_list() == [1, 0, 0]
+    assert table["score"].to_list() == [0.93, 0.10, None]
+
+
+def test_tabs_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeffpatient\tlabel\tscore\n01\t1\t0.5\n")
+    table = read_scores(path)
+    assert table["patient"].to_list() == ["01"]
+    assert table["score"].to_list() == [0.5]
+
+
+def test_a_renamed_column_does_not_lose_the_one_in_its_place() -> None:
+    table = pl.DataFrame({"label": [0], "score": [7], "p": [0.2]})
+    tidy = tidy_scores(table, columns={"score": "p"})
+    assert tidy["score"].to_list() == [0.2]
+    assert tidy["score_before"].to_list() == [7]
+
+
+def test_two_columns_can_change_places() -> None:
+    table = pl.DataFrame({"label": [0.1], "score": [1]})
+    tidy = tidy_scores(table, columns={"score": "label", "label": "score"})
+    assert (tidy["label"][0], tidy["score"][0]) == (1, 0.1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[0, 1, None], [0.0, 1.0, None], [False, True, None], ["0", "1", None]],
+)
+def test_every_way_to_write_0_and_1_is_a_label(given: list[object]) -> None:
+    labels = binary_labels(pl.Series(given))
+    assert labels.dtype == pl.Int8
+    assert labels.to_list() == [0, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("given", "positive", "negative"),
+    [
+        ([0, 2], [], []),
+        ([0.5, 1], [], []),
+        (["yes", "no"], [], []),
+        (["yes", "no"], [], ["no"]),
+        (["yes", "no", "maybe"], ["yes"], ["no"]),
+        (["yes", "no"], ["fracture"], []),
+    ],
+)
+def test_other_labels_are_refused(
+    given: list[object], positive: list[str], negative: list[str]
+) -> None:
+    with pytest.raises(GreenstickError, match=r"abel"):
+        binary_labels(pl.Series(given), positive, negative)
+
+
+def test_words_are_labels_where_they_are_named() -> None:
+    words = pl.Series(["yes", "no", None])
+    assert binary_labels(words, ["yes"]).to_list() == [1, 0, None]
+    assert binary_labels(words, ["yes"], ["no"]).to_list() == [1, 0, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("label,p\n1,0.5\n", "no column 'score'"),
+        ("label,score\n1,high\n", "no numbers"),
+        ("label,score\nmaybe,0.5\n", "maybe"),
+        ("", "neither as Parquet nor as CSV"),
+    ],
+)
+def test_a_bad_file_gets_a_clear_answer(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(GreenstickError, match=says):
+        read_scores(written(tmp_path, text))
+
+
+def test_a_missing_or_broken_file_gets_a_clear_answer(tmp_path: Path) -> None:
+    with pytest.raises(GreenstickError, match="no scores"):
+        read_scores(tmp_path / "none.csv")
+    with pytest.raises(GreenstickError, match="Parquet"):
+        read_scores(written(tmp_path, "no parquet", "x.parquet"))
+
+
+def test_an_image_without_a_patient_is_one_of_its_own() -> None:
+    table = pl.DataFrame({"image": ["a", "b", "a"], "patient": ["x", None, None]})
+    assert patients_of(table).to_list() == ["x", "image:b", "image:a"]
+    assert patients_of(table.drop("patient")).n_unique() == 2
+    assert patients_of(pl.DataFrame({"score": [1, 2]})).n_unique() == 2
+
+
+def severities(table: pl.DataFrame) -> dict[str, Severity]:
+    return {finding.code: finding.severity for finding in check_scores(table)}
+
+
+def test_a_good_table_passes_every_check() -> None:
+    table = pl.DataFrame({"image": ["a"], "patient": ["p"], "label": [1], "score": [0.5]})
+    assert set(severities(table).values()) == {Severity.PASSED}
+
+
+def test_faults_are_found_with_their_rows() -> None:
+    table = pl.DataFrame(
+        {
+            "image": ["a", "a", "b", "c"],
+            "label": [1, 1, None, 0],
+            "score": [0.1, 0.1, 0.5, float("nan")],
+        }
+    )
+    found = {finding.code: finding for finding in check_scores(table)}
+    assert found["missing-labels"].rows == (2,)
+    assert found["missing-scores"].rows == (3,)
+    assert found["duplicate-rows"].rows == (0, 1)
+    assert found["patients-unknown"].severity is Severity.NOTE
+
+
+def test_an_image_may_be_listed_once_a_repeat() -> None:
+    table = pl.DataFrame({"image": ["a", "a"], "repeat": [0, 1], "label": [1, 1], "score": [1, 0]})
+    assert severities(table)["duplicate-rows"] is Severity.PASSED
+    assert severities(table.drop("image"))["duplicate-rows"] is Severity.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(("how", "score"), [("max", 0.5), ("mean", 0.35), ("noisy-or", 0.6)])
+def test_scores_are_pooled_by_patient(how: str, score: float) -> None:
+    table = pl.DataFrame(
+        {
+            "image": ["a", "b", "c"],
+            "patient": ["p", "p", None],
+            "label": [0, 1, 0],
+            "score": [0.2, 0.5, 0.9],
+            "decision": [False, True, True],
+            "site": ["north", "north", "south"],
+            "view": ["ap", "lateral", "ap"],
+        }
+    )
+    pooled = pool_by_patient(table, how)  # type: ignore[arg-type]
+    assert pooled["label"].to_list() == [1, 0]
+    np.testing.assert_allclose(pooled["score"], [score, 0.9])
+    assert pooled["site"].to_list() == ["north", "south"]
+    assert pooled["view"].to_list() == [None, "ap"]
+    assert pooled["n_images"].to_list() == [2, 1]
+    assert ("decision" in pooled.columns) == (how == "max")
+
+
+def test_an_unread_image_leaves_its_patient_without_a_score() -> None:
+    table = pl.DataFrame({"patient": ["p", "p"], "label": [0, 1], "score": [0.2, None]})
+    assert pool_by_patient(table)["score"].to_list() == [None]
+
+
+def test_noisy_or_needs_probabilities() -> None:
+    table = pl.DataFrame({"patient": ["p"], "label": [1], "score": [3.0]})
+    with pytest.raises(GreenstickError, match="probabilities"):
+        pool_by_patient(table, "noisy-or")
