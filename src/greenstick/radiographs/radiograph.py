@@ -1,13 +1,9 @@
-"""One file becomes one :class:`Radiograph`."""
+"""The radiograph: pixels, and what its file says of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from greenstick.errors import GreenstickError
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,31 +39,3 @@ class Radiograph:
     modality: str | None = None
     patient: str | None = None
     is_color: bool = False
-
-
-def open_radiograph(path: Path | str, *, at_least_px: int | None = None) -> Radiograph:
-    """Open a PNG, JPEG, TIFF, 2-D NIfTI or DICOM file as a radiograph.
-
-    The format is told by the file's content, not by its name.
-
-    Parameters
-    ----------
-    path
-        The file.
-    at_least_px
-        Where given, the decoder may give a reduced image, as long as its longer side is not
-        below this (JPEG at 1/2, 1/4 or 1/8). None decodes every pixel.
-
-    Raises
-    ------
-    GreenstickError
-        Where the file is missing, is none of these formats, is not a single 2-D image, or does
-        not decode to its last row.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise GreenstickError(f"There is no file {path}.", remedy="Check the path.")
-    return _decoder_for(path)(path, at_least_px)
-
-
-Decoder = Callable[[Path, int | None], Radiograph]

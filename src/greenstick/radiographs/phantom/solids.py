@@ -1,0 +1,340 @@
+"""Solids in a limb and their shadows on a film.
+
+Everything in a limb, bone or flesh, is a union of *tubes*: a straight axis in space, and along it
+elliptical cross-sections whose semi-axes, offset from the axis and shell thickness vary. The
+length of a ray within a tube then has a closed form, so that a shadow costs two square roots a
+pixel, whatever the view.
+
+Limb coordinates are in mm: x to the side of the limb that is lateral, y down the limb (from trunk
+to fingers or toes), z towards the X-ray tube. Film coordinates are in mm from the film's upper
+left corner.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Point = tuple[float, float, float]
+#: Position along the axis in [0, 1], semi-axes across and in depth, offsets of the center from the
+#: axis across and in depth, thickness of the shell; all but the first in mm.
+Station = tuple[float, float, float, float, float, float]
+
+STEPS = 1024  # steps of a shadow's tables along its axis: 0.4 mm in the longest bone
+_EMPTY = 1e6  # 1 / half-width of nothing: makes the chord zero without a branch
+
+
+@dataclass(frozen=True)
+class Tube:
+    """A straight axis with elliptical cross-sections.
+
+    Attributes
+    ----------
+    start, end
+        Ends of the axis in limb coordinates, mm.
+    stations
+        Cross-sections along the axis, at least two, by position.
+    caps
+        Length in mm over which each end rounds off.
+    """
+
+    start: Point
+    end: Point
+    stations: tuple[Station, ...]
+    caps: tuple[float, float] = (6.0, 6.0)
+
+
+@dataclass(frozen=True)
+class Bone:
+    """A bone: tubes that grow into each other; the first is the one that breaks.
+
+    Attributes
+    ----------
+    name
+        As in anatomy.
+    tubes
+        Its parts. Their union is hollow: no walls inside.
+    spongy
+        Density of the marrow space, relative to cortex, in the shaft and at the ends.
+    breaks
+        Relative frequency of fractures, 0 where this bone never breaks here.
+    sites
+        Where along the first tube it may break, as fractions.
+    plates
+        Where along the first tube its growth plates lie in a child, as fractions.
+    """
+
+    name: str
+    tubes: tuple[Tube, ...]
+    spongy: tuple[float, float] = (0.05, 0.22)
+    breaks: float = 0.0
+    sites: tuple[float, float] = (0.15, 0.85)
+    plates: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """An orthographic projection of limb coordinates onto the film.
+
+    Attributes
+    ----------
+    matrix
+        (2, 3): film = matrix @ point + offset, in mm.
+    offset
+        (2,), mm.
+    turn
+        Rotation of the limb about its long axis, radians; 0 is frontal.
+    mirrored
+        Whether x is mirrored (a right limb).
+    """
+
+    matrix: Floats
+    offset: Floats
+    turn: float
+    mirrored: bool
+
+    def point(self, point: Point) -> Floats:
+        """Project one point to the film, mm."""
+        projected: Floats = self.matrix @ np.asarray(point, dtype=np.float64) + self.offset
+        return projected
+
+    def across(self, across: float, depth: float) -> tuple[float, float]:
+        """Return what a transverse vector shows across the limb, and along the ray."""
+        cos, sin = float(np.cos(self.turn)), float(np.sin(self.turn))
+        return across * cos + depth * sin, depth * cos - across * sin
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A tube as seen from one direction.
+
+    Attributes
+    ----------
+    start, end
+        Ends of its axis on the film, mm, shape (2,).
+    outer, inner
+        Tables along the axis, shape (2, STEPS + 2): 1 / half-width and half-depth of the whole
+        and of the space within its shell. The first and last step are empty.
+    shift
+        (STEPS + 2,): offset of the cross-section's center across the axis, mm.
+    reach
+        Largest distance in mm of its edge from the axis.
+    """
+
+    start: Floats
+    end: Floats
+    outer: Floats
+    inner: Floats
+    shift: Floats
+    reach: float
+
+    @property
+    def length(self) -> float:
+        """Length of the axis on the film, mm."""
+        return float(np.hypot(*(self.end - self.start)))
+
+    @property
+    def along(self) -> Floats:
+        """Unit vector along the axis, shape (2,)."""
+        return (self.end - self.start) / self.length
+
+    def moved(self, move: "Move") -> "Shadow":
+        """Return the shadow after a rigid movement on the film."""
+        return replace(self, start=move(self.start), end=move(self.end))
+
+    def half_width(self, fraction: float) -> float:
+        """Half-width in mm at a fraction of the axis."""
+        return float(1.0 / self.outer[0, 1 + round(fraction * (STEPS - 1))])
+
+    def half_depth(self, fraction: float) -> float:
+        """Half of the ray's length in mm within the tube, at its center."""
+        return float(self.outer[1, 1 + round(fraction * (STEPS - 1))])
+
+
+@dataclass(frozen=True)
+class Move:
+    """A rotation about a point of the film, then a translation, mm."""
+
+    center: Floats
+    angle: float
+    by: Floats
+
+    def __call__(self, points: Floats) -> Floats:
+        """Move points of shape (..., 2)."""
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        turned: Floats = (points - self.center) @ np.array([[cos, sin], [-sin, cos]])
+        return turned + self.center + self.by
+
+
+STILL = Move(np.zeros(2), 0.0, np.zeros(2))
+
+
+def project(tube: Tube, view: View) -> Shadow:
+    """Project a tube onto the film.
+
+    The shadow of an ellipse with semi-axes a, b is as wide as its extent across the axis, and its
+    central chord follows from its area; a tube that leans towards the tube is seen shorter and
+    its chords longer.
+    """
+    start, end = np.asarray(tube.start, dtype=np.float64), np.asarray(tube.end, dtype=np.float64)
+    length = float(np.linalg.norm(end - start))
+    axis = (end - start) / length
+    lateral, deep = _frame(axis)
+    seen = view.matrix @ axis
+    foreshortening = float(np.hypot(*seen))
+    # Seen end on, any direction will do: the film's own vertical is as good as another.
+    along = seen / foreshortening if foreshortening > 0.15 else np.array([0.0, 1.0])
+    normal = np.array([-along[1], along[0]])
+    profile = _profile(tube.stations, tube.caps, length)
+    extents = (float(normal @ view.matrix @ lateral), float(normal @ view.matrix @ deep))
+    lean = float(np.sqrt(max(0.0, 1.0 - foreshortening**2)))
+    limit = 1.0 / max(foreshortening, 0.3)
+    outer = _cross_sections(profile[0], profile[1], extents, limit)
+    inner = _cross_sections(profile[4], profile[5], extents, limit)
+    shift = profile[2] * extents[0] + profile[3] * extents[1]
+    middle = view.point(tuple((start + end) / 2))
+    half = along * (length * foreshortening / 2 + lean * float(profile[:2].mean()))
+    reach = float((1.0 / outer[0, 1:-1] + np.abs(shift[1:-1])).max())
+    return Shadow(middle - half, middle + half, outer, inner, shift, reach)
+
+
+def _frame(axis: Floats) -> tuple[Floats, Floats]:
+    toward_tube = np.array([0.0, 0.0, 1.0])
+    side = np.array([1.0, 0.0, 0.0])
+    lateral = np.cross(axis, toward_tube) if abs(axis[2]) < 0.9 else side - axis * axis[0]
+    lateral = lateral / np.linalg.norm(lateral)
+    return lateral, np.cross(lateral, axis)
+
+
+@lru_cache(maxsize=256)
+def _profile(
+    stations: tuple[Station, ...], caps: tuple[float, float], length: float
+) -> Floats:
+    """Tables along the axis, (6, STEPS + 2): semi-axes, offsets, inner semi-axes; ends empty."""
+    rows = np.array(stations, dtype=np.float64)
+    at = np.linspace(0.0, 1.0, STEPS)
+    half_x, half_z, shift_x, shift_z, shell = _smooth(rows[:, 0], rows[:, 1:].T, at)
+    cap = _rounding(at * length, caps, length)
+    ends = float(shell[0]), float(shell[-1])
+    hollow = _rounding(at * length, caps, length, ends)
+    profile = np.zeros((6, STEPS + 2))
+    profile[:2, 1:-1] = np.maximum(half_x, 0.1) * cap, np.maximum(half_z, 0.1) * cap
+    profile[2:4, 1:-1] = shift_x, shift_z
+    profile[4, 1:-1] = np.maximum(half_x - shell, 0.0) * hollow
+    profile[5, 1:-1] = np.maximum(half_z - shell, 0.0) * hollow
+    return profile
+
+
+def _rounding(
+    at: Floats,
+    caps: tuple[float, float],
+    length: float,
+    shells: tuple[float, float] = (0.0, 0.0),
+) -> Floats:
+    """Shrink the ends as an ellipse does, over the caps' lengths."""
+    first = np.clip((at - shells[0]) / caps[0], 0.0, 1.0)
+    last = np.clip((length - shells[1] - at) / caps[1], 0.0, 1.0)
+    rounded: Floats = np.sqrt(first * (2 - first) * last * (2 - last))
+    return rounded
+
+
+def _smooth(knots: Floats, values: Floats, at: Floats) -> Floats:
+    """Cubic Hermite curves through values of shape (n, knots), slopes by finite differences."""
+    slopes = np.gradient(values, knots, axis=1)
+    left = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
+    step = knots[left + 1] - knots[left]
+    t = (at - knots[left]) / step
+    rest = t * t * (3 - 2 * t)
+    bend = slopes[:, left] * (t * (1 - t) ** 2) - slopes[:, left + 1] * (t * t * (1 - t))
+    curves: Floats = values[:, left] * (1 - rest) + values[:, left + 1] * rest + bend * step
+    return curves
+
+
+def _cross_sections(
+    half_x: Floats, half_z: Floats, extents: tuple[float, float], limit: float
+) -> Floats:
+    width = np.hypot(half_x * extents[0], half_z * extents[1])
+    solid = width > 1e-3
+    table = np.full((2, len(width)), _EMPTY)
+    table[0, solid] = 1.0 / width[solid]
+    table[1] = 0.0
+    table[1, solid] = half_x[solid] * half_z[solid] / width[solid] * limit
+    return table
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The film's pixels.
+
+    Attributes
+    ----------
+    shape
+        (height, width) in pixels.
+    px_per_mm
+        Pixels a mm.
+    """
+
+    shape: tuple[int, int]
+    px_per_mm: float
+
+    def window(self, shadows: Iterable[Shadow]) -> tuple[slice, slice]:
+        """Return the rows and columns that hold these shadows, as far as they are on the film."""
+        low, high = np.full(2, np.inf), np.full(2, -np.inf)
+        for shadow in shadows:
+            low = np.minimum(low, np.minimum(shadow.start, shadow.end) - shadow.reach)
+            high = np.maximum(high, np.maximum(shadow.start, shadow.end) + shadow.reach)
+        first = np.floor(low * self.px_per_mm).astype(int)
+        last = np.ceil(high * self.px_per_mm).astype(int) + 1
+        columns, rows = (
+            slice(max(0, first[k]), max(0, min(self.shape[1 - k], last[k]))) for k in (0, 1)
+        )
+        return rows, columns
+
+    def coordinates(self, shadow: Shadow, window: tuple[slice, slice]) -> tuple[Floats, Floats]:
+        """Return distance along and across a shadow's axis, mm, for the window's pixels."""
+        rows, columns = window
+        y = (np.arange(rows.start, rows.stop) + 0.5) / self.px_per_mm - shadow.start[1]
+        x = (np.arange(columns.start, columns.stop) + 0.5) / self.px_per_mm - shadow.start[0]
+        cos, sin = shadow.along
+        return (y * sin)[:, None] + (x * cos)[None, :], (y * cos)[:, None] - (x * sin)[None, :]
+
+
+def half_chords(
+    shadows: Iterable[Shadow], grid: Grid, window: tuple[slice, slice]
+) -> tuple[Floats, Floats]:
+    """Half the ray's length within a union of tubes, and within its hollow, mm.
+
+    Returns two arrays of the window's shape. The union is taken as the longest of the chords,
+    which holds where the tubes' centers lie in about the same depth.
+    """
+    rows, columns = window
+    shape = (max(0, rows.stop - rows.start), max(0, columns.stop - columns.start))
+    whole, hollow = np.zeros(shape), np.zeros(shape)
+    for shadow in shadows:
+        own = _within(grid.window([shadow]), window)
+        if own[0].stop <= own[0].start or own[1].stop <= own[1].start:
+            continue
+        part = (
+            slice(own[0].start - rows.start, own[0].stop - rows.start),
+            slice(own[1].start - columns.start, own[1].stop - columns.start),
+        )
+        along, across = grid.coordinates(shadow, own)
+        step = np.clip(along * (STEPS / shadow.length), -1, STEPS).astype(np.intp) + 1
+        across = across - shadow.shift[step]
+        for total, table in ((whole, shadow.outer), (hollow, shadow.inner)):
+            chord = 1.0 - np.square(across * table[0][step])
+            np.maximum(chord, 0.0, out=chord)
+            np.sqrt(chord, out=chord)
+            chord *= table[1][step]
+            np.maximum(total[part], chord, out=total[part])
+    return whole, hollow
+
+
+def _within(inner: tuple[slice, slice], outer: tuple[slice, slice]) -> tuple[slice, slice]:
+    rows, columns = (
+        slice(max(i.start, o.start), min(i.stop, o.stop)) for i, o in zip(inner, outer, strict=True)
+    )
+    return rows, columns
