@@ -1,27 +1,52 @@
-"""One file becomes one :class:`Radiograph`; the format is told by its content."""
+"""One file becomes one :class:`~greenstick.radiographs.radiograph.Radiograph`."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from greenstick.errors import GreenstickError
-from greenstick.radiographs.dicom import decode_dicom, is_dicom
-from greenstick.radiographs.nifti import decode_nifti, is_nifti
+from greenstick.radiographs.dicom import open_dicom
+from greenstick.radiographs.nifti import open_nifti
 from greenstick.radiographs.radiograph import Radiograph
-from greenstick.radiographs.raster import decode_raster, is_raster
+from greenstick.radiographs.raster import open_raster
 
 Decoder = Callable[[Path, int | None], Radiograph]
 
-#: Each format: does a file of these first bytes belong to it, and who decodes it. In this order.
-FORMATS: dict[str, tuple[Callable[[bytes], bool], Decoder]] = {
-    "DICOM": (is_dicom, decode_dicom),  # first: its preamble may look like a TIFF
-    "PNG, JPEG or TIFF": (is_raster, decode_raster),
-    "NIfTI": (is_nifti, decode_nifti),
-}
-_HEAD_BYTES = 352  # a NIfTI header; DICOM's mark ends at 132
+#: The formats that are read, told by the file's first bytes: (offset, bytes, decoder).
+_SIGNS: tuple[tuple[int, bytes, Decoder], ...] = (
+    (128, b"DICM", open_dicom),  # first: a DICOM file's preamble may make it a TIFF as well
+    (0, b"\xff\xd8\xff", open_raster),  # JPEG
+    (0, b"\x89PNG\r\n\x1a\n", open_raster),
+    (0, b"II*\0", open_raster),  # TIFF, little-endian, and big
+    (0, b"MM\0*", open_raster),
+    (0, b"II+\0", open_raster),  # BigTIFF
+    (0, b"MM\0+", open_raster),
+    (0, b"\x08\0\x05\0", open_dicom),  # DICOM without its preamble
+    (0, b"\x02\0\0\0", open_dicom),
+    (344, b"n+1\0", open_nifti),
+    (4, b"n+2\0", open_nifti),
+    (0, b"\x1f\x8b", open_nifti),  # gzip: a .nii.gz, or said not to be one
+)
+
+#: What people also hand in, so that the reason can name it.
+_STRANGERS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"GIF8", "a GIF picture"),
+    (0, b"BM", "a BMP picture"),
+    (8, b"WEBP", "a WebP picture"),
+    (4, b"ftyp", "a HEIF picture or a video"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"version https://git-lfs", "a pointer to a file that Git LFS has not fetched"),
+    (344, b"ni1\0", "the header of a two-file NIfTI image"),
+)
+_SNIFF_BYTES = 352
 
 
 def open_radiograph(path: Path | str, *, at_least_px: int | None = None) -> Radiograph:
     """Open a PNG, JPEG, TIFF, 2-D NIfTI or DICOM file as a radiograph.
+
+    The format is told by the file's content, not by its name.
 
     Parameters
     ----------
@@ -34,20 +59,38 @@ def open_radiograph(path: Path | str, *, at_least_px: int | None = None) -> Radi
     Raises
     ------
     GreenstickError
-        Where the file is missing, is none of these formats, is not a single 2-D image, or does
-        not decode to its last row.
+        Where the file is missing, is none of these formats, is not a single 2-D gray image of
+        a projection radiograph, or does not decode to its last row.
     """
     path = Path(path)
-    if not path.is_file():
-        raise GreenstickError(f"There is no file {path.name}.", remedy="Check the path.")
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    if not head:
-        raise GreenstickError(f"{path.name} is empty.", remedy="Copy the file again.")
-    for belongs, decode in FORMATS.values():
-        if belongs(head):
-            return decode(path, at_least_px)
+    head = _first_bytes(path)
+    for offset, sign, decoder in _SIGNS:
+        if head[offset : offset + len(sign)] == sign:
+            return decoder(path, at_least_px)
     raise GreenstickError(
-        f"{path.name} is no image that Greenstick knows.",
-        remedy=f"It reads {', '.join(FORMATS)}.",
+        f"{path.name} is {_what(head)}, not a PNG, JPEG, TIFF, NIfTI or DICOM image.",
+        remedy="Export the radiograph in one of these formats.",
     )
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_SNIFF_BYTES)
+    except FileNotFoundError:
+        raise GreenstickError(f"There is no file {path}.", remedy="Check the path.") from None
+    except IsADirectoryError:
+        raise GreenstickError(f"{path} is a folder.", remedy="Give a file in it.") from None
+    except OSError as error:
+        raise GreenstickError(
+            f"{path} cannot be opened ({error.strerror}).", remedy="Check that you may read it."
+        ) from None
+
+
+def _what(head: bytes) -> str:
+    if not head:
+        return "an empty file"
+    for offset, sign, name in _STRANGERS:
+        if head[offset : offset + len(sign)] == sign:
+            return name
+    return "of an unknown format"

@@ -1,110 +1,176 @@
-"""PNG, JPEG and TIFF through Pillow."""
+"""PNG, JPEG and TIFF files, by Pillow."""
 
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.levels import MAX_PIXELS, to_unit
+from greenstick.radiographs.quiet import quietly
 from greenstick.radiographs.radiograph import Radiograph
 
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-#: Channels of a gray image saved as JPEG differ by rounding; a photograph's differ by far more.
-_COLOR_LEVELS = 24
-_COLOR_SHARE = 0.01
+_FORMATS = ("PNG", "JPEG", "TIFF")
+#: What Pillow raises at a broken file.
+_FAULTS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error, zlib.error)
+_GRAY_MODES = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F")
+_PHOTOMETRIC, _SUBFILE, _MIN_IS_WHITE = 262, 254, 0
+
+#: A pixel is colored where its channels differ by more than this (of 255). JPEG's coding leaves
+#: a gray film with differences of a few levels.
+_CHROMA_LEVELS = 24
+#: A picture is colored where more than this share of its pixels is. Colored marks that a viewer
+#: burned into a film stay below it.
+_COLORED_SHARE = 0.05
 
 
-def is_raster(head: bytes) -> bool:
-    """Return whether a file that starts so is PNG, JPEG or TIFF."""
-    return head.startswith(_MAGIC)
+def open_raster(path: Path, at_least_px: int | None = None) -> Radiograph:
+    """Open a PNG, JPEG or TIFF file; see :func:`greenstick.radiographs.opening.open_radiograph`.
 
-
-def decode_raster(path: Path, at_least_px: int | None) -> Radiograph:
-    """Decode a PNG, JPEG or TIFF of 1, 8 or 16 bits, gray, palette or RGB.
+    EXIF orientation is applied first, so sizes and coordinates are those that a viewer shows.
+    Color becomes luminance (ITU-R 601), transparency black, and min-is-white TIFF is inverted.
+    Gray levels are scaled as :func:`greenstick.radiographs.levels.to_unit` says; RGB of 16 bits
+    keeps its upper 8.
 
     Raises
     ------
     GreenstickError
-        Where the file does not decode to its last row, holds several pages, or more pixels than
-        Pillow deems safe.
+        Where the file does not decode to its last row, holds several pages, or is too large.
     """
     try:
-        with Image.open(path) as image:
-            return _decode(image, path, at_least_px)
+        with quietly(), Image.open(path, formats=_FORMATS) as image:
+            return _read(image, path, at_least_px)
     except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except _FAULTS as error:
         raise GreenstickError(
-            f"{path.name} claims more pixels than any radiograph has.",
-            remedy="Check where the file comes from.",
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise GreenstickError(
-            f"{path.name} does not decode to its last row ({_first_line(error)}).",
-            remedy="Copy the file again from its source, or leave it out.",
+            f"{path.name} does not decode to its last row ({_short(error, path)}).",
+            remedy="Fetch the file again from its source, or leave it out.",
         ) from None
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _decode(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph:
-    if getattr(image, "n_frames", 1) > 1:
-        raise GreenstickError(
-            f"{path.name} holds {getattr(image, 'n_frames', 0)} pages.",
-            remedy="Save each page as a file of its own.",
-        )
-    original = image.size
-    turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: width and height change places
-    if at_least_px is not None and image.format == "JPEG":
-        image.draft(None, _draft_size(original, at_least_px))
+def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(path)
+    _refuse_pages(image, path)
+    size = _as_shown((width, height), image)
+    if at_least_px is not None:
+        _draft(image, at_least_px)
+    inverted = _is_min_white(image)
     image.load()
-    upright = ImageOps.exif_transpose(image)
-    pixels, is_color = _to_gray(upright)
-    return Radiograph(
-        pixels=pixels,
-        original_size_px=(original[1], original[0]) if turned else original,
-        decoder="pillow",
-        is_color=is_color,
+    shown = ImageOps.exif_transpose(image)
+    gray, colored = _to_gray(shown, path)
+    pixels = to_unit(gray)
+    if inverted:
+        pixels = np.float32(1.0) - pixels
+    pixels.flags.writeable = False
+    return Radiograph(pixels, size, "pillow", spacing_mm=None, is_color=colored)
+
+
+def _draft(image: Image.Image, at_least_px: int) -> None:
+    """Ask libjpeg for 1/8, 1/4 or 1/2 of the size (it skips most of the inverse transform)."""
+    width, height = image.size
+    factor = next((f for f in (8, 4, 2) if max(width, height) // f >= at_least_px), 1)
+    # Y, Cb, Cr as stored: Y is the luminance, and the conversion to RGB and back is saved.
+    image.draft("YCbCr", (max(1, width // factor), max(1, height // factor)))
+
+
+def _to_gray(image: Image.Image, path: Path) -> tuple[NDArray[Any], bool]:
+    """Return gray values (8 bits for color) and whether the picture is colored."""
+    if image.mode in _GRAY_MODES:
+        values = np.asarray(image)
+        return values if values.dtype != np.dtype(">u2") else values.astype(np.uint16), False
+    if image.mode == "YCbCr":
+        channels = np.asarray(image)
+        return np.ascontiguousarray(channels[..., 0]), _has_chroma(channels[..., 1:])
+    if image.mode in ("LA", "La"):
+        gray, alpha = image.convert("LA").split()
+        return np.asarray(_over_black(gray, alpha)), False
+    if image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK"):
+        return _from_color(image)
+    raise GreenstickError(
+        f"{path.name} has pixels of the kind {image.mode!r}.",
+        remedy="Save it as gray, 8 or 16 bits.",
     )
 
 
-def _draft_size(size: tuple[int, int], at_least_px: int) -> tuple[int, int]:
-    """Return what to ask Pillow's draft mode for: it never goes below either side."""
-    shrink = max(size) / at_least_px
-    if shrink <= 1.0:
-        return size
-    return (max(1, int(size[0] / shrink)), max(1, int(size[1] / shrink)))
+def _from_color(image: Image.Image) -> tuple[NDArray[Any], bool]:
+    transparent = "A" in image.mode or "a" in image.mode or "transparency" in image.info
+    rgb = image.convert("RGBA" if transparent else "RGB")
+    channels = np.asarray(rgb)
+    if np.array_equal(channels[..., 0], channels[..., 1]) and np.array_equal(
+        channels[..., 1], channels[..., 2]
+    ):
+        gray, colored = rgb.getchannel(0), False
+    else:
+        gray, colored = rgb.convert("L"), _is_colored(channels)
+    if transparent:
+        gray = _over_black(gray, rgb.getchannel("A"))
+    return np.asarray(gray), colored
 
 
-def _to_gray(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
-    """Return gray levels in [0, 1], and whether the image carries color."""
-    if image.mode in ("L", "1", "LA", "La"):
-        return _scaled(np.asarray(image.convert("L")), 255.0), False
-    if image.mode.startswith("I;16") or image.mode == "I":
-        levels = np.asarray(image).astype(np.float32)
-        return _scaled(levels, 65535.0), False
-    if image.mode == "F":
-        return _stretched(np.asarray(image)), False
-    colored = image.convert("RGB")
-    return _scaled(np.asarray(colored.convert("L")), 255.0), _is_color(np.asarray(colored))
+def _over_black(gray: Image.Image, alpha: Image.Image) -> Image.Image:
+    return Image.composite(gray, Image.new("L", gray.size, 0), alpha)
 
 
-def _scaled(levels: NDArray[np.generic], top: float) -> NDArray[np.float32]:
-    # 12-bit images are often saved in 16 bits: what they use is their range.
-    brightest = float(levels.max(initial=0))
-    if top == 65535.0 and 0 < brightest < top:
-        top = float(2 ** int(np.ceil(np.log2(brightest + 1))) - 1)
-    return np.clip(levels.astype(np.float32) / np.float32(top), 0.0, 1.0)
+def _is_colored(channels: NDArray[np.uint8]) -> bool:
+    rgb = channels[::2, ::2, :3].astype(np.int16)
+    spread = rgb.max(axis=2) - rgb.min(axis=2)
+    return bool((spread > _CHROMA_LEVELS).mean() > _COLORED_SHARE)
 
 
-def _stretched(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = float(levels.min()), float(levels.max())
-    if not np.isfinite(low) or not np.isfinite(high):
-        raise ValueError("pixels that are no numbers")
-    return ((levels - low) / max(high - low, 1e-12)).astype(np.float32)
+def _has_chroma(chroma: NDArray[np.uint8]) -> bool:
+    # A spread of 24 levels between red, green and blue is about 12 in Cb or Cr.
+    distance = np.abs(chroma[::2, ::2].astype(np.int16) - 128).max(axis=2)
+    return bool((distance > _CHROMA_LEVELS // 2).mean() > _COLORED_SHARE)
 
 
-def _is_color(rgb: NDArray[np.uint8]) -> bool:
-    spread = np.ptp(rgb[::4, ::4].astype(np.int16), axis=2)
-    return bool((spread > _COLOR_LEVELS).mean() > _COLOR_SHARE)
+def _is_min_white(image: Image.Image) -> bool:
+    """Whether white is stored as 0 in a way that Pillow leaves as it is (it inverts 1, L)."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.mode in ("1", "L"):
+        return False
+    return bool(image.tag_v2.get(_PHOTOMETRIC) == _MIN_IS_WHITE)
+
+
+def _refuse_pages(image: Image.Image, path: Path) -> None:
+    pages = getattr(image, "n_frames", 1)
+    if image.format in ("JPEG", "MPO") or pages == 1:
+        return
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        pages = _count_full_pages(image, pages)
+    if pages > 1:
+        raise GreenstickError(
+            f"{path.name} holds {pages} pictures.", remedy="Save each as a file of its own."
+        )
+
+
+def _count_full_pages(image: TiffImagePlugin.TiffImageFile, pages: int) -> int:
+    """Count pages that are not marked as a reduced copy of another (a thumbnail)."""
+    full = 0
+    for page in range(pages):
+        image.seek(page)
+        full += not int(image.tag_v2.get(_SUBFILE, 0)) & 1
+    image.seek(0)
+    return full
+
+
+def _as_shown(size: tuple[int, int], image: Image.Image) -> tuple[int, int]:
+    turned = image.getexif().get(0x0112, 1) >= 5
+    return (size[1], size[0]) if turned else size
+
+
+def _too_large(path: Path) -> GreenstickError:
+    return GreenstickError(
+        f"{path.name} has more than {MAX_PIXELS // 1_000_000} million pixels.",
+        remedy="Scale it down first, or check that it is a radiograph.",
+    )
+
+
+def _short(error: Exception, path: Path) -> str:
+    text = (str(error).splitlines() or [""])[0].replace(str(path), path.name)
+    return text[:120] or type(error).__name__

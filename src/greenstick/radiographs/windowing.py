@@ -1,0 +1,108 @@
+"""From stored DICOM values to what a display shows (PS3.3 C.7.6.3, C.11.1, C.11.2)."""
+
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.pixels.processing import apply_modality_lut
+
+from greenstick.radiographs.levels import stretch
+
+Floats = NDArray[np.float64]
+
+
+def show(stored: NDArray[Any], file: pydicom.Dataset) -> NDArray[np.float32]:
+    """Return float32 pixels in [0, 1], bone bright.
+
+    Modality LUT, then VOI LUT, else the first window, else from the least to the greatest
+    value; then MONOCHROME1 is inverted. A window that shows the whole image as one gray is not
+    believed. Padding becomes black.
+
+    Parameters
+    ----------
+    stored
+        Integer values of shape (height, width), as decoded.
+    file
+        The file's elements.
+    """
+    padding = _padding(stored, file)
+    low, high = int(stored.min()), int(stored.max())
+    # Every step maps a value alone: a table of the values that occur is quicker than the image.
+    table = np.arange(low, high + 1)
+    counts = np.ones(table.shape, np.bool_) if padding is None else ~_within(table, padding)
+    measured = np.asarray(apply_modality_lut(table, file), dtype=np.float64)
+    shown = _voi(measured, file, counts)
+    if file.PhotometricInterpretation == "MONOCHROME1":
+        shown = 1.0 - shown
+    shown[~counts] = 0.0
+    return np.take(shown.astype(np.float32), stored.astype(np.int64) - low)
+
+
+def _voi(values: Floats, file: pydicom.Dataset, counts: NDArray[np.bool_]) -> Floats:
+    """Map modality values to [0, 1]."""
+    shown: Floats | None = None
+    if file.get("VOILUTSequence"):
+        shown = _by_table(values, file.VOILUTSequence[0])
+    elif file.get("WindowWidth") is not None and file.get("WindowCenter") is not None:
+        shown = _by_window(values, file)
+    if shown is None or (counts.any() and np.ptp(shown[counts]) == 0.0):
+        return stretch(values, counts).astype(np.float64)
+    return shown
+
+
+def _by_table(values: Floats, item: pydicom.Dataset) -> Floats | None:
+    """Look values up in a VOI LUT, scaled from its least to its greatest entry."""
+    count, first, _ = (int(part) for part in item.LUTDescriptor)
+    data = item["LUTData"].value
+    entries = np.frombuffer(data, np.uint16) if isinstance(data, bytes) else np.asarray(data)
+    entries = entries[: count or 2**16]
+    if entries.size == 0 or entries.min() == entries.max():
+        return None
+    index = np.clip(np.rint(values) - first, 0, len(entries) - 1).astype(np.int64)
+    return np.asarray((entries[index] - float(entries.min())) / float(np.ptp(entries)))
+
+
+def _by_window(values: Floats, file: pydicom.Dataset) -> Floats | None:
+    """Apply the first window (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
+    center, width = _first(file.WindowCenter), _first(file.WindowWidth)
+    function = str(file.get("VOILUTFunction") or "LINEAR").strip().upper()
+    if function == "SIGMOID" and width > 0:
+        return np.asarray(1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -60, 60))))
+    if function == "LINEAR_EXACT" and width > 0:
+        return np.clip((values - center) / width + 0.5, 0.0, 1.0)
+    if width > 1:
+        return np.clip((values - (center - 0.5)) / (width - 1.0) + 0.5, 0.0, 1.0)
+    return None
+
+
+def _first(value: Any) -> float:
+    """Return the first of one or several values."""
+    several = isinstance(value, pydicom.multival.MultiValue)
+    return float(value[0] if several else value)
+
+
+def _padding(stored: NDArray[Any], file: pydicom.Dataset) -> tuple[int, int] | None:
+    """Return the range (ends included) of stored values that mean 'no image here', or None."""
+    value = file.get("PixelPaddingValue")
+    if value is None:
+        return None
+    limit = file.get("PixelPaddingRangeLimit")
+    ends = [_as_stored(v, stored.dtype) for v in (value, value if limit is None else limit)]
+    return min(ends), max(ends)
+
+
+def _as_stored(value: Any, dtype: np.dtype[Any]) -> int:
+    """Read a padding value with the sign of the pixels (files often get its VR wrong)."""
+    if isinstance(value, bytes):
+        value = int.from_bytes(value[:2], "little")
+    number = int(value)
+    if dtype.kind == "i" and number >= 2 ** (8 * dtype.itemsize - 1):
+        return number - int(2 ** (8 * dtype.itemsize))
+    if dtype.kind == "u" and number < 0:
+        return number + int(2 ** (8 * dtype.itemsize))
+    return number
+
+
+def _within(values: NDArray[Any], ends: tuple[int, int]) -> NDArray[np.bool_]:
+    return (values >= ends[0]) & (values <= ends[1])
