@@ -59,8 +59,7 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
         raise _too_large(path)
     _refuse_pages(image, path)
     size = _as_shown((width, height), image)
-    if at_least_px is not None:
-        _draft(image, at_least_px)
+    _draft(image, at_least_px)
     inverted = _is_min_white(image)
     image.load()
     shown = ImageOps.exif_transpose(image)
@@ -72,11 +71,15 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
     return Radiograph(pixels, size, "pillow", spacing_mm=None, is_color=colored)
 
 
-def _draft(image: Image.Image, at_least_px: int) -> None:
-    """Ask libjpeg for 1/8, 1/4 or 1/2 of the size (it skips most of the inverse transform)."""
+def _draft(image: Image.Image, at_least_px: int | None) -> None:
+    """Tell libjpeg what to decode; other formats are not touched.
+
+    Y, Cb and Cr as stored: Y is the luminance, and the way to RGB and back is saved. And 1/8,
+    1/4 or 1/2 of the size where that is enough, which skips most of the inverse transform.
+    """
     width, height = image.size
-    factor = next((f for f in (8, 4, 2) if max(width, height) // f >= at_least_px), 1)
-    # Y, Cb, Cr as stored: Y is the luminance, and the conversion to RGB and back is saved.
+    wanted = max(width, height) if at_least_px is None else at_least_px
+    factor = next((f for f in (8, 4, 2) if max(width, height) // f >= wanted), 1)
     image.draft("YCbCr", (max(1, width // factor), max(1, height // factor)))
 
 
@@ -86,8 +89,7 @@ def _to_gray(image: Image.Image, path: Path) -> tuple[NDArray[Any], bool]:
         values = np.asarray(image)
         return values if values.dtype != np.dtype(">u2") else values.astype(np.uint16), False
     if image.mode == "YCbCr":
-        channels = np.asarray(image)
-        return np.ascontiguousarray(channels[..., 0]), _has_chroma(channels[..., 1:])
+        return np.asarray(image.getchannel(0)), _is_colored(image)
     if image.mode in ("LA", "La"):
         gray, alpha = image.convert("LA").split()
         return np.asarray(_over_black(gray, alpha)), False
@@ -102,32 +104,25 @@ def _to_gray(image: Image.Image, path: Path) -> tuple[NDArray[Any], bool]:
 def _from_color(image: Image.Image) -> tuple[NDArray[Any], bool]:
     transparent = "A" in image.mode or "a" in image.mode or "transparency" in image.info
     rgb = image.convert("RGBA" if transparent else "RGB")
-    channels = np.asarray(rgb)
-    if np.array_equal(channels[..., 0], channels[..., 1]) and np.array_equal(
-        channels[..., 1], channels[..., 2]
-    ):
-        gray, colored = rgb.getchannel(0), False
-    else:
-        gray, colored = rgb.convert("L"), _is_colored(channels)
+    gray = rgb.convert("L")
     if transparent:
         gray = _over_black(gray, rgb.getchannel("A"))
-    return np.asarray(gray), colored
+    return np.asarray(gray), _is_colored(rgb)
 
 
-def _over_black(gray: Image.Image, alpha: Image.Image) -> Image.Image:
-    return Image.composite(gray, Image.new("L", gray.size, 0), alpha)
-
-
-def _is_colored(channels: NDArray[np.uint8]) -> bool:
-    rgb = channels[::2, ::2, :3].astype(np.int16)
+def _is_colored(image: Image.Image) -> bool:
+    """Look at every fourth pixel of every fourth row (all of a small picture)."""
+    step = 4 if min(image.size) >= 64 else 1
+    few = image.resize(
+        (max(1, image.width // step), max(1, image.height // step)), Image.Resampling.NEAREST
+    )
+    rgb = np.asarray(few.convert("RGB"), dtype=np.int16)
     spread = rgb.max(axis=2) - rgb.min(axis=2)
     return bool((spread > _CHROMA_LEVELS).mean() > _COLORED_SHARE)
 
 
-def _has_chroma(chroma: NDArray[np.uint8]) -> bool:
-    # A spread of 24 levels between red, green and blue is about 12 in Cb or Cr.
-    distance = np.abs(chroma[::2, ::2].astype(np.int16) - 128).max(axis=2)
-    return bool((distance > _CHROMA_LEVELS // 2).mean() > _COLORED_SHARE)
+def _over_black(gray: Image.Image, alpha: Image.Image) -> Image.Image:
+    return Image.composite(gray, Image.new("L", gray.size, 0), alpha)
 
 
 def _is_min_white(image: Image.Image) -> bool:
