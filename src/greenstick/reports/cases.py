@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
-_THUMBNAIL_PX = 400
+_THUMBNAIL_PX = 360
 _WEBP_QUALITY = 72
 _MOST_WRONG = 12
 _MOST_RIGHT = 6

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from greenstick.cohorts.cohort import Cohort, read_cohort
 from greenstick.errors import GreenstickError
@@ -14,6 +15,39 @@ from greenstick.evidence.evidence import Evidence, read_evidence
 from greenstick.findings import Finding, Severity
 
 _AGAIN = "Finish it with 'greenstick experiment run', or start again with --overwrite."
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class CardNetwork(_Facts):
+    """The network, as its card says."""
+
+    backbone: str
+
+
+class CardCalibration(_Facts):
+    """The card's temperature and where it came from."""
+
+    temperature: float
+    fitted_on: str
+    n: int
+
+
+class CardData(_Facts):
+    """How much a model was trained on."""
+
+    n_images: int = 0
+
+
+class CardFacts(_Facts):
+    """What a report says of a model: some of its card, read without loading torch."""
+
+    classifier: CardNetwork
+    weights_origin: str = ""
+    calibration: CardCalibration | None = None
+    training_data: CardData = CardData()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +74,7 @@ class RunContents:
     environment
         Names and plain values.
     history
-        One row an epoch of each fit.
+        One row an epoch of each fit; epochs are counted from 1 here.
     explanations
         One row an explained image.
     overlays
@@ -62,7 +96,7 @@ class RunContents:
     history: pl.DataFrame | None
     explanations: pl.DataFrame | None
     overlays: pl.DataFrame | None
-    cards: dict[str, dict[str, Any]]
+    cards: dict[str, CardFacts]
 
 
 def read_contents(path: Path) -> RunContents:
@@ -86,7 +120,7 @@ def read_contents(path: Path) -> RunContents:
         splits=_table(path / "splits.parquet", ("image", "repeat", "fold", "split")),
         audit=_audit(path / "audit.json"),
         environment=_json(path / "environment.json") or {},
-        history=_table(path / "history.parquet", ("epoch", "valid_auroc")),
+        history=_history(path / "history.parquet"),
         explanations=_table(path / "explanations.parquet", ("image",)),
         overlays=_table(path / "overlays.parquet", ("image", "file", "kind", "score", "label")),
         cards=_cards(path / "models"),
@@ -128,6 +162,11 @@ def _needed_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     if table is None:
         raise GreenstickError(f"{path} is missing from the run folder.", remedy=_AGAIN)
     return table
+
+
+def _history(path: Path) -> pl.DataFrame | None:
+    table = _table(path, ("epoch", "train_loss", "valid_loss", "valid_auroc"))
+    return None if table is None else table.with_columns(pl.col("epoch") + 1)
 
 
 def _dropped(path: Path) -> pl.DataFrame:
@@ -178,6 +217,13 @@ def _audit(path: Path) -> list[Finding] | None:
         raise _damaged(path, "it is not what 'cohort audit' writes") from None
 
 
-def _cards(folder: Path) -> dict[str, dict[str, Any]]:
+def _cards(folder: Path) -> dict[str, CardFacts]:
     found = sorted(folder.glob("*/card.json")) if folder.is_dir() else []
-    return {path.parent.name: _json(path) for path in found}
+    return {path.parent.name: _card(path) for path in found}
+
+
+def _card(path: Path) -> CardFacts:
+    try:
+        return CardFacts.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise _damaged(path, "it is not a model's card") from None

@@ -232,7 +232,8 @@ def training(history: pl.DataFrame, *, quantity: str) -> Markup:
 
 def _best_epochs(axes: Axes, fits: Sequence[pl.DataFrame]) -> None:
     for fit in fits:
-        best = fit.drop_nulls("valid_auroc").sort("valid_auroc").tail(1)
+        known = fit.filter(pl.col("valid_auroc").is_finite())
+        best = known.sort("valid_auroc", descending=True, maintain_order=True).head(1)
         axes.plot(
             best["epoch"], best["valid_auroc"], "o", ms=5, mfc=ink.PAPER, mec=ink.ACCENT, mew=1.3
         )

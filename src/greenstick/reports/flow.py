@@ -20,6 +20,23 @@ _GAP = 26.0
 _LETTERS = 28  # to a line of the box at the side, in the widest type that a page may meet
 
 
+#: What the diagram says after the number of rows dropped for each reason; a reason begins with
+#: the check's code, and what follows a colon is about the single row.
+_PHRASES = {
+    "blank-image": "blank images",
+    "box-outside-image": "with a box outside the image",
+    "box-without-area": "with a box of no area",
+    "boxes-without-fracture": "boxed, yet labeled no fracture",
+    "color-photograph": "color photographs",
+    "copies-disagree": "copies whose labels disagree",
+    "copy": "copies of another image",
+    "missing-file": "missing files",
+    "no label": "without a label",
+    "patient-across-splits": "of patients on two sides",
+    "undecodable": "that do not decode fully",
+}
+
+
 @dataclass(frozen=True)
 class Part:
     """Images and patients of one box of the diagram; None where it is not known."""
@@ -78,17 +95,22 @@ def count_flow(cohort: Cohort, dropped: pl.DataFrame, splits: pl.DataFrame) -> F
     rows = cohort.table.select("image", "label").with_columns(cohort.patients())
     pairs = splits.select("repeat", "fold").unique().sort("repeat", "fold")
     first = splits.join(pairs.head(1), on=["repeat", "fold"], how="semi").join(rows, on="image")
-    reasons = dropped.group_by("reason").len().sort("len", "reason", descending=[True, False])
+    code = pl.col("reason").cast(pl.String).str.split(":").list.first()
+    reasons = dropped.group_by(code).len().sort("len", "reason", descending=[True, False])
     return Flow(
         imported=Part("Imported", rows.height + dropped.height, _patients_before(rows, dropped)),
         used=_part("Used", rows),
-        reasons=tuple((str(reason), int(n)) for reason, n in reasons.iter_rows()),
+        reasons=tuple((_phrase(reason), int(n)) for reason, n in reasons.iter_rows()),
         unassigned=rows.height - splits["image"].n_unique(),
         splits=tuple(_part(name, first.filter(split=name)) for name in SPLITS),
         folds=pairs.height,
         repeats=pairs["repeat"].n_unique(),
         shared_patients=_shared_patients(splits.join(rows, on="image")),
     )
+
+
+def _phrase(code: str | None) -> str:
+    return "for no stated reason" if code is None else _PHRASES.get(code, code.replace("-", " "))
 
 
 def _shared_patients(placed: pl.DataFrame) -> int:

@@ -9,7 +9,8 @@ from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence
 from greenstick.evidence.rows import to_rows
 
-_FIT = ("model", "repeat", "fold")
+#: What may tell several fits of one run apart.
+FIT = ("model", "repeat", "fold")
 
 
 def judged_rows(scores: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
@@ -35,9 +36,16 @@ class Fit:
     auroc: Estimate
 
 
-def fit_keys(scores: pl.DataFrame) -> list[str]:
-    """Return which of model, repeat and fold take more than one value."""
-    return [name for name in _FIT if name in scores.columns and scores[name].n_unique() > 1]
+def fit_keys(table: pl.DataFrame) -> list[str]:
+    """Return which of model, repeat and fold tell the fits of a table apart.
+
+    The model's name is left out where repeat and fold say as much.
+    """
+    keys = [name for name in FIT if name in table.columns and table[name].n_unique() > 1]
+    shorter = [name for name in keys if name != "model"]
+    if shorter and table.select(shorter).n_unique() == table.select(keys).n_unique():
+        return shorter
+    return keys
 
 
 def judge_fits(scores: pl.DataFrame, evidence: Evidence) -> list[Fit]:

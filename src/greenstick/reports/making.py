@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from greenstick.decision.operating_points import OperatingPoint
-from greenstick.reports.contents import RunContents
+from greenstick.reports.contents import CardFacts, RunContents
+from greenstick.reports.judged import fit_keys
 from greenstick.reports.wording import number
 
 _ROW_NAMES = {"valid": "validation rows", "train": "training rows", "test": "test rows"}
@@ -30,12 +30,19 @@ def provenance(contents: RunContents) -> list[Origin]:
     evidence = contents.evidence
     origins = [_of_point(point) for point in evidence.operating_points]
     if evidence.calibrator is not None:
-        one = evidence.calibrator
-        what = "Temperature"
-        origins.append(
-            Origin(what, number(one.value), "least log loss", _rows(one.fitted_on), f"{one.n:,}")
-        )
-    return origins + [_of_model(name, card) for name, card in contents.cards.items()]
+        fit = evidence.calibrator
+        origins.append(_of_temperature("Temperature", fit.value, fit.fitted_on, fit.n))
+    for name, card in contents.cards.items():
+        one = card.calibration
+        if evidence.calibrator is None and one is not None:
+            what = f"Temperature of {name}"
+            origins.append(_of_temperature(what, one.temperature, one.fitted_on, one.n))
+        origins.append(_of_model(name, card))
+    return origins
+
+
+def _of_temperature(what: str, value: float, fitted_on: str, n: int) -> Origin:
+    return Origin(what, number(value), "least log loss", _rows(fitted_on), f"{n:,}")
 
 
 def _rows(name: str) -> str:
@@ -54,18 +61,14 @@ def _of_point(point: OperatingPoint) -> Origin:
     return Origin(what, number(point.threshold), how, _rows(point.chosen_on), n)
 
 
-def _of_model(name: str, card: dict[str, Any]) -> Origin:
-    trained = card.get("training_data") or {}
-    images = trained.get("n_images")
-    classifier = card.get("classifier") or {}
-    backbone = classifier.get("backbone", card.get("backbone", "a network"))
-    origin = card.get("weights_origin") or "unknown weights"
+def _of_model(name: str, card: CardFacts) -> Origin:
+    images = card.training_data.n_images
     return Origin(
         f"Weights of {name}",
-        str(backbone),
-        f"started from {origin}",
+        card.classifier.backbone,
+        f"started from {card.weights_origin or 'unknown weights'}",
         _rows("train"),
-        f"{images:,}" if isinstance(images, int) and images else "–",
+        f"{images:,}" if images else "–",
     )
 
 
@@ -85,15 +88,18 @@ def fitting_times(history: pl.DataFrame | None) -> list[FitTimes]:
     """Return each fit's epochs, best validation AUROC, time and speed."""
     if history is None or history.is_empty():
         return []
-    keys = [name for name in ("model", "repeat", "fold") if name in history.columns]
-    varying = [name for name in keys if history[name].n_unique() > 1]
+    keys = fit_keys(history)
     fits = history.partition_by(keys, maintain_order=True) if keys else [history]
-    return [_fit_times(fit, varying) for fit in fits]
+    return [_fit_times(fit, keys) for fit in fits]
 
 
 def _fit_times(fit: pl.DataFrame, keys: Sequence[str]) -> FitTimes:
-    name = ", ".join(f"{key} {fit[key][0]}" for key in keys) or "the one fit"
-    best = fit.drop_nulls("valid_auroc").sort("valid_auroc", descending=True, maintain_order=True)
+    named = [f"{key} {fit[key][0]}" for key in keys]
+    if not named and "model" in fit.columns:
+        named = [str(fit["model"][0])]
+    name = ", ".join(named) or "the one fit"
+    known = fit.filter(pl.col("valid_auroc").is_finite())
+    best = known.sort("valid_auroc", descending=True, maintain_order=True)
     return FitTimes(
         name=name,
         epochs=fit.height,
