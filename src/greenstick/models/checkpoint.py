@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
-from greenstick.models.classifier import Classifier, ClassifierSettings
+from greenstick.models.classifier import Classifier, ClassifierSettings, empty_classifier
 from greenstick.models.export import export_onnx
 
 WEIGHTS, NETWORK, CARD = "model.safetensors", "model.onnx", "card.json"
@@ -115,7 +115,7 @@ def save_checkpoint(
     folder
         Made where it is missing.
     model, card
-        What to write. The card's input statistics and weights origin are filled in.
+        What to write. What the card says of the network itself is taken from the model.
     onnx
         Whether to export ``model.onnx`` too (some seconds).
 
@@ -152,7 +152,7 @@ def load_checkpoint(folder: Path | str) -> tuple[Classifier, Card]:
     """
     folder = Path(folder)
     card = read_card(folder)
-    model = Classifier(card.classifier, origin=card.weights_origin)
+    model = empty_classifier(card.classifier, origin=card.weights_origin)
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -197,7 +197,11 @@ def write_card(folder: Path | str, card: Card) -> None:
 
 
 def _facts(model: Classifier, card: Card) -> dict[str, object]:
+    weights = model.settings.weights
+    if weights not in ("auto", "hub", "none"):
+        weights = Path(weights).name  # a card tells nothing of the machine that made it
     return {
+        "classifier": model.settings.model_copy(update={"weights": weights}),
         "mean": tuple(round(float(v), 6) for v in torch.flatten(model.mean)),
         "std": tuple(round(float(v), 6) for v in torch.flatten(model.std)),
         "weights_origin": card.weights_origin or model.origin,

@@ -1,24 +1,26 @@
-"""The classifier: any timm backbone, and a linear head over its last feature stage.
+"""The classifier: any timm backbone, and a head that scores every cell of its feature grid."""
 
-The head scores every cell of the last feature grid, and the image's score is pooled from its
-cells. For average pooling this is the usual pooled linear head, written the other way round
-(Zhou et al., CVPR 2016), so that the class activation map costs nothing.
-"""
-
-import difflib
-import math
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, NamedTuple, Self
 
-import timm
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from timm.data.config import resolve_model_data_config
 from torch import Tensor, nn
 
 from greenstick.errors import GreenstickError
+from greenstick.models.backbones import (
+    create_backbone,
+    hold_frozen_norms,
+    last_two_stages,
+    stage_names,
+    to_grid,
+)
+from greenstick.models.folding import fold_batch_norm
+from greenstick.models.heads import LinearHead, PyramidHead
 from greenstick.models.weights import fetch_from_hub, load_weights, local_file
 
+FROM_SCRATCH = "from scratch"
 #: A head of 1,001 classes (0 is background) tells weights that come from TensorFlow's slim
 #: library, whose networks see pixels in [-1, 1] whatever timm's config of that name says.
 _SLIM_CLASSES = 1001
@@ -42,13 +44,22 @@ class ClassifierSettings(BaseModel):
         description="auto (a file in $GREENSTICK_WEIGHTS, else the hub, else none), hub, none, "
         "or the path of a .safetensors or .pth file",
     )
+    head: Literal["linear", "pyramid"] = Field(
+        default="linear",
+        description="linear: cells of the last stage; pyramid: cells of half that size",
+    )
     pooling: Literal["average", "log-sum-exp"] = Field(
-        default="average", description="how cell logits become the image's logit"
+        default="average",
+        description="how cell logits become the image's logit (a pyramid head uses both)",
     )
     sharpness: float = Field(
         default=5.0,
         gt=0.0,
         description="of log-sum-exp pooling: near 0 the mean, large the maximum",
+    )
+    batch_norm: Literal["keep", "fold"] = Field(
+        default="keep",
+        description="fold: into the convolutions before training (quicker; pretrained only)",
     )
     mean: tuple[float, ...] = Field(
         default=(), max_length=3, description="input mean in [0, 1]; empty: the weights' own"
@@ -77,7 +88,7 @@ class Prediction(NamedTuple):
     logits
         float32 of shape (N, C): one an image and class.
     maps
-        float32 of shape (N, C, h, w): one a cell of the last feature grid.
+        float32 of shape (N, C, h, w): one a cell of the feature grid.
     """
 
     logits: Tensor
@@ -93,65 +104,71 @@ class Classifier(nn.Module):
     Parameters
     ----------
     settings
-        Which network. ``settings.weights`` is not looked at here; see :func:`build_classifier`.
+        Which network. Weights are not loaded here; see :func:`build_classifier`.
     origin
         Where the weights came from, as a plain sentence.
 
     Raises
     ------
     GreenstickError
-        Where timm does not know the backbone (near names are listed) or it has no spatial
+        Where timm does not know the backbone (near names are listed), or it has no spatial
         features.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, settings: ClassifierSettings, *, origin: str = "from scratch") -> None:
+    def __init__(self, settings: ClassifierSettings, *, origin: str = FROM_SCRATCH) -> None:
         super().__init__()
         self.settings = settings
         self.origin = origin
-        self.backbone = _create_backbone(settings)
+        self.backbone = create_backbone(
+            settings.backbone, drop_path=settings.drop_path, image_px=settings.image_px
+        )
         config = resolve_model_data_config(self.backbone)  # type: ignore[no-untyped-call]
         self.register_buffer("mean", _statistic(settings.mean or config["mean"]))
         self.register_buffer("std", _statistic(settings.std or config["std"]))
-        self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.Conv2d(self.backbone.num_features, len(settings.classes), kernel_size=1)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.constant_(cast(Tensor, self.head.bias), 0.0)
+        self._stages: list[int] = []
+        self.head = self._make_head()
+
+    def _make_head(self) -> nn.Module:
+        settings, features = self.settings, int(self.backbone.num_features)
+        classes = len(settings.classes)
+        if settings.head == "linear":
+            sharpness = settings.sharpness if settings.pooling == "log-sum-exp" else None
+            return LinearHead(features, classes, sharpness=sharpness, dropout=settings.dropout)
+        (middle, middle_channels), (deep, deep_channels) = last_two_stages(self.backbone)
+        self._stages = [middle, deep]
+        return PyramidHead(
+            features,
+            (middle_channels, deep_channels),
+            classes,
+            sharpness=settings.sharpness,
+            dropout=settings.dropout,
+        )
 
     def forward(self, images: Tensor) -> Prediction:
         """Score a batch: float32 of shape (N, 1, H, W) in [0, 1]."""
-        # The head stays in float32 under autocast: a logit of 8 has steps of 0.06 in bfloat16.
-        features = self.features(images).float()
-        with torch.autocast(features.device.type, enabled=False):
-            maps = self.head(self.dropout(features))
-            return Prediction(self.pool(maps), maps)
-
-    def features(self, images: Tensor) -> Tensor:
-        """Return the last feature stage, of shape (N, F, h, w)."""
         colored = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
-        features = self.backbone.forward_features(colored)
-        return _to_grid(self.backbone, features, images.shape[-2], images.shape[-1])
+        grids = [grid.float() for grid in self._grids(colored)]
+        # The head stays in float32 under autocast: a logit of 8 has steps of 0.06 in bfloat16.
+        with torch.autocast(images.device.type, enabled=False):
+            logits, maps = self.head(*grids)
+        return Prediction(logits, maps)
 
-    def pool(self, maps: Tensor) -> Tensor:
-        """Pool cell logits of shape (N, C, h, w) to image logits of shape (N, C).
-
-        "log-sum-exp" is 1/r log(mean(exp(r z))) of sharpness r (Pinheiro & Collobert, 2015).
-        """
-        if self.settings.pooling == "average":
-            return maps.mean(dim=(2, 3))
-        r = self.settings.sharpness
-        cells = maps.shape[-2] * maps.shape[-1]
-        return (torch.logsumexp(r * maps.flatten(2), dim=2) - math.log(cells)) / r
+    def _grids(self, colored: Tensor) -> list[Tensor]:
+        height, width = colored.shape[-2:]
+        if not self._stages:
+            last = self.backbone.forward_features(colored)
+            return [to_grid(self.backbone, last, height, width)]
+        last, stages = self.backbone.forward_intermediates(colored, indices=self._stages)
+        return [to_grid(self.backbone, last, height, width), *stages]
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training; what is frozen keeps its batch-norm statistics."""
         super().train(mode)
         if mode:
-            for module in self.backbone.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm) and _is_frozen(module):
-                    module.eval()
+            hold_frozen_norms(self.backbone)
         return self
 
     def freeze(self, stages: int | None = None) -> None:
@@ -162,22 +179,29 @@ class Classifier(nn.Module):
         stages
             How many, the stem being the first; None freezes the whole backbone, 0 nothing.
         """
-        frozen = set(_stage_parameters(self.backbone, stages))
+        if stages is None:
+            frozen = {name for name, _ in self.backbone.named_parameters()}
+        else:
+            frozen = {name for group in stage_names(self.backbone)[:stages] for name in group}
         for name, parameter in self.backbone.named_parameters():
             parameter.requires_grad_(name not in frozen)
         self.train(self.training)
 
     def count_stages(self) -> int:
         """Return how many stages :meth:`freeze` can tell apart."""
-        return len(_stages(self.backbone))
+        return len(stage_names(self.backbone))
+
+    def fold(self) -> None:
+        """Fold the backbone's batch norms into its convolutions; see :mod:`.folding`."""
+        fold_batch_norm(self.backbone)
 
 
 def build_classifier(settings: ClassifierSettings) -> Classifier:
     """Build a classifier with the weights that its settings ask for.
 
     The head starts small and random (from torch's global generator). The classifier's ``origin``
-    says in a plain sentence where its weights came from, and its ``settings`` hold the input
-    statistics that were settled on.
+    says in a plain sentence where its weights came from, and its ``settings`` tell how it was
+    built: a network from scratch keeps its batch norms.
 
     Raises
     ------
@@ -189,24 +213,39 @@ def build_classifier(settings: ClassifierSettings) -> Classifier:
     if settings.weights == "auto":
         _fill_with_what_there_is(classifier)
     elif settings.weights == "hub":
-        fetch_from_hub(classifier.backbone, settings.backbone)
-        classifier.origin = "pretrained weights from timm's hub"
+        _fill_from_hub(classifier)
     elif settings.weights != "none":
         _fill_from_file(classifier, Path(settings.weights))
+    if settings.batch_norm == "fold":
+        if classifier.origin.startswith(FROM_SCRATCH):
+            classifier.settings = settings.model_copy(update={"batch_norm": "keep"})
+        else:
+            classifier.fold()
+    return classifier
+
+
+def empty_classifier(settings: ClassifierSettings, *, origin: str) -> Classifier:
+    """Return the network of :func:`build_classifier` for weights that are loaded next."""
+    classifier = Classifier(settings, origin=origin)
+    if settings.batch_norm == "fold":
+        classifier.fold()
     return classifier
 
 
 def _fill_with_what_there_is(classifier: Classifier) -> None:
-    name = classifier.settings.backbone
-    file = local_file(name)
+    file = local_file(classifier.settings.backbone)
     if file is not None:
         _fill_from_file(classifier, file)
         return
     try:
-        fetch_from_hub(classifier.backbone, name)
-        classifier.origin = "pretrained weights from timm's hub"
+        _fill_from_hub(classifier)
     except GreenstickError:
-        classifier.origin = "from scratch: no pretrained weights could be had"
+        classifier.origin = f"{FROM_SCRATCH}: no pretrained weights could be had"
+
+
+def _fill_from_hub(classifier: Classifier) -> None:
+    fetch_from_hub(classifier.backbone, classifier.settings.backbone)
+    classifier.origin = "pretrained weights from timm's hub"
 
 
 def _fill_from_file(classifier: Classifier, path: Path) -> None:
@@ -220,75 +259,6 @@ def _fill_from_file(classifier: Classifier, path: Path) -> None:
     classifier.origin = origin
 
 
-def _create_backbone(settings: ClassifierSettings) -> Any:
-    options: dict[str, Any] = {"num_classes": 0, "global_pool": ""}
-    if settings.drop_path:
-        options["drop_path_rate"] = settings.drop_path
-    if settings.image_px:
-        options["img_size"] = settings.image_px
-    _check_name(settings.backbone)
-    try:
-        # Plain vision transformers take any size when asked to; others do not know the options.
-        sized: dict[str, Any] = {"dynamic_img_size": True, "dynamic_img_pad": True}
-        return timm.create_model(settings.backbone, **options, **sized)
-    except TypeError:
-        pass
-    try:
-        return timm.create_model(settings.backbone, **options)
-    except TypeError as error:
-        raise GreenstickError(
-            f"Backbone {settings.backbone!r} does not take these settings ({error}).",
-            remedy="Leave drop_path and image_px at 0.",
-        ) from None
-
-
-def _check_name(name: str) -> None:
-    # "resnet50.a1_in1k" names the weights too.
-    architecture = name.partition(".")[0]
-    if timm.is_model(architecture):
-        return
-    near = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.5)
-    raise GreenstickError(
-        f"There is no backbone {name!r} in timm.",
-        remedy=f"Did you mean {', '.join(near)}?" if near else "See timm.list_models().",
-    )
-
-
-def _to_grid(backbone: Any, features: Tensor, height: int, width: int) -> Tensor:
-    """Bring a backbone's features, whatever their layout, to (N, F, h, w)."""
-    wanted = backbone.num_features
-    if features.ndim == 4 and features.shape[1] == wanted:
-        return features
-    if features.ndim == 4 and features.shape[3] == wanted:
-        return features.permute(0, 3, 1, 2)
-    if features.ndim == 3 and hasattr(backbone, "patch_embed"):
-        rows, columns = backbone.patch_embed.dynamic_feat_size((height, width))
-        tokens = features[:, getattr(backbone, "num_prefix_tokens", 0) :]
-        if tokens.shape[1] == rows * columns:
-            return tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
-    raise GreenstickError(
-        f"This backbone's features, of shape {tuple(features.shape)}, are no spatial grid.",
-        remedy="Take a convolutional backbone or a plain vision transformer.",
-    )
-
-
-def _statistic(values: tuple[float, ...]) -> Tensor:
+def _statistic(values: tuple[float, ...]) -> Any:
     three = tuple(values) * 3 if len(values) == 1 else tuple(values)
     return torch.tensor(three, dtype=torch.float32).view(1, 3, 1, 1)
-
-
-def _is_frozen(module: nn.Module) -> bool:
-    return not any(parameter.requires_grad for parameter in module.parameters())
-
-
-def _stages(backbone: Any) -> list[list[str]]:
-    groups = timm.models.group_parameters(backbone, backbone.group_matcher(coarse=True))
-    return [groups[key] for key in sorted(groups)]
-
-
-def _stage_parameters(backbone: Any, stages: int | None) -> list[str]:
-    if stages == 0:
-        return []
-    if stages is None:
-        return [name for name, _ in backbone.named_parameters()]
-    return [name for group in _stages(backbone)[:stages] for name in group]

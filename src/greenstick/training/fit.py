@@ -6,7 +6,7 @@ import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ import numpy as np
 import polars as pl
 import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch.strategies import DDPStrategy
 from safetensors.torch import load_file
 
 from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier, ClassifierSettings, build_classifier
+from greenstick.training.cpu import kept_memory, quicken
 from greenstick.training.keeper import BEST, HISTORY, RESUME, Keeper, TrainingProgress
 from greenstick.training.learner import Learner
 from greenstick.training.precision import Precision, choose_precision
@@ -27,6 +29,11 @@ from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Rows, TrainingData
 
 _FACTS = "fit.json"
+_PLAIN_DDP = {
+    "auto": "ddp_find_unused_parameters_true",
+    "ddp": "ddp_find_unused_parameters_true",
+    "ddp_spawn": "ddp_spawn_find_unused_parameters_true",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +112,11 @@ def fit(
             facts = _write_facts(folder, identity, chosen, model.origin)
         if not facts["finished"]:
             learner = Learner(model, recipe, data, seed=seed, autocast=facts["precision"] == "bf16")
-            _run(trainer, learner, folder)
+            on_cpu = trainer.strategy.root_device.type == "cpu"
+            if on_cpu:
+                quicken(model)
+            with kept_memory() if on_cpu else nullcontext():
+                _run(trainer, learner, folder)
             facts = _finish(folder, facts)
     return _result(model, folder, facts)
 
@@ -124,9 +135,6 @@ def _run(trainer: lightning.Trainer, learner: Learner, folder: Path) -> None:
 
 
 def _make_trainer(recipe: Recipe, keeper: Keeper, flags: dict[str, Any]) -> lightning.Trainer:
-    if recipe.freeze == "head-first" and flags.get("strategy") in ("ddp", "ddp_spawn"):
-        # A backbone that is frozen at first has no gradients for the processes to share.
-        flags["strategy"] += "_find_unused_parameters_true"
     defaults: dict[str, Any] = {
         "max_epochs": recipe.epochs,
         "accumulate_grad_batches": recipe.accumulate,
@@ -138,7 +146,15 @@ def _make_trainer(recipe: Recipe, keeper: Keeper, flags: dict[str, Any]) -> ligh
         "use_distributed_sampler": False,  # ours knows of processes, and draws by class
         "default_root_dir": keeper.folder,
     }
-    return lightning.Trainer(callbacks=[keeper], **{**defaults, **flags})
+    settings = {**defaults, **flags}
+    trainer = lightning.Trainer(callbacks=[keeper], **settings)
+    strategy = settings.get("strategy", "auto")
+    if isinstance(trainer.strategy, DDPStrategy) and strategy in _PLAIN_DDP:
+        # Some parameters have no gradient to share: a frozen stage's, or those of a layer that
+        # timm keeps for a classifier which is not there.
+        settings["strategy"] = _PLAIN_DDP[strategy]
+        trainer = lightning.Trainer(callbacks=[keeper], **settings)
+    return trainer
 
 
 def _check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> None:
@@ -212,7 +228,9 @@ def _write_facts(folder: Path, identity: str, chosen: Precision, origin: str) ->
 
 
 def _finish(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    return _replace_facts(folder, {**facts, "finished": True})
+    done = _replace_facts(folder, {**facts, "finished": True})
+    (folder / RESUME).unlink(missing_ok=True)  # four times the size of the weights
+    return done
 
 
 def _replace_facts(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
