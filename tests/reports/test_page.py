@@ -63,7 +63,7 @@ def run(draw_run, tmp_path_factory) -> Path:
 @pytest.fixture
 def fresh(run, tmp_path) -> Path:
     """Return a copy of the run that a test may break."""
-    return shutil.copytree(run, tmp_path / "fresh")
+    return shutil.copytree(run, tmp_path / "fresh", ignore=shutil.ignore_patterns("report.html"))
 
 
 @pytest.fixture(scope="module")
