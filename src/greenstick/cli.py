@@ -97,14 +97,15 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw a cohort, then audit, split, train, calibrate, test and report, in three minutes."""
+    from greenstick.experiments.bars import bar
     from greenstick.experiments.demo import demo_experiment
     from greenstick.experiments.run import run_experiment
     from greenstick.reports.page import write_report
-    from greenstick.reports.terminal import console, print_conclusion, progress_bar
+    from greenstick.reports.terminal import print_conclusion, status
 
-    with progress_bar("Drawing radiographs") as progress:
+    with bar(status, "Drawing radiographs") as progress:
         experiment = demo_experiment(output, images=patients, progress=progress)
-    evidence = run_experiment(experiment, output, overwrite=overwrite, console=console)
+    evidence = run_experiment(experiment, output, overwrite=overwrite, console=status)
     print_conclusion(evidence, write_report(output))
 
 
@@ -118,9 +119,10 @@ def phantom(
 ) -> None:
     """Draw radiographs of limbs with fractures of known place and type, as a cohort."""
     from greenstick.cohorts.drawn import write_phantom_cohort
-    from greenstick.reports.terminal import progress_bar
+    from greenstick.experiments.bars import bar
+    from greenstick.reports.terminal import status
 
-    with progress_bar("Drawing radiographs") as progress:
+    with bar(status, "Drawing radiographs") as progress:
         path = write_phantom_cohort(
             output, number, seed=seed, overwrite=overwrite, progress=progress
         )
@@ -227,10 +229,10 @@ def cohort_audit(
     from greenstick.cohorts.audit import audit_cohort, drop_to, write_audit_json
     from greenstick.cohorts.cohort import read_cohort
     from greenstick.reports.audit_page import write_audit_page
-    from greenstick.reports.terminal import print_audit, progress_bar
+    from greenstick.reports.terminal import print_audit
 
     table = read_cohort(cohort)
-    with progress_bar("Looking at every image") as progress:
+    with bar(status, "Looking at every image") as progress:
         audit = audit_cohort(table, workers=workers or None, progress=progress)
     write_audit_json(audit, output / "audit.json")
     write_audit_page(table, audit, output / "audit.html")
@@ -322,14 +324,15 @@ def experiment_run(
     as_json: AsJson = False,
 ) -> None:
     """Audit, split, train, calibrate, test and report. A stopped run goes on where it was."""
+    from greenstick.experiments.environment import Hardware
     from greenstick.experiments.experiment import read_experiment
-    from greenstick.experiments.run import Hardware, run_experiment
+    from greenstick.experiments.run import run_experiment
     from greenstick.reports.page import write_report
-    from greenstick.reports.terminal import console, print_conclusion
+    from greenstick.reports.terminal import print_conclusion, status
 
     hardware = Hardware(accelerator, devices, nodes, strategy)
     evidence = run_experiment(
-        read_experiment(experiment), output, overwrite=overwrite, hardware=hardware, console=console
+        read_experiment(experiment), output, overwrite=overwrite, hardware=hardware, console=status
     )
     page = write_report(output)
     if as_json:
@@ -358,9 +361,9 @@ def read(
 ) -> None:
     """Read radiographs: probability, decision, heat map, or the reason why one was not read."""
     from greenstick.reading.archive import read_paths
-    from greenstick.reports.terminal import print_readings, progress_bar
+    from greenstick.reports.terminal import print_readings
 
-    with progress_bar("Reading") as progress:
+    with bar(status, "Reading") as progress:
         readings = read_paths(
             paths, model, output, overlays=overlays, threads=threads, progress=progress
         )

@@ -13,7 +13,16 @@ import torch
 
 from greenstick import RESEARCH_USE
 
-_PACKAGES = ("greenstick", "torch", "torchvision", "timm", "lightning", "openvino", "polars", "numpy")
+_PACKAGES = (
+    "greenstick",
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "openvino",
+    "polars",
+    "numpy",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,16 @@ class Hardware:
             "num_nodes": self.nodes,
             "strategy": self.strategy,
         }
+
+
+ANY_HARDWARE = Hardware()
+
+
+def is_main_process() -> bool:
+    """Return whether this process writes the results: one of several does, in DDP."""
+    return (
+        int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+    )
 
 
 def describe_environment(seed: int) -> dict[str, str | int]:

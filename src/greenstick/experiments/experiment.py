@@ -33,11 +33,13 @@ class AuditSection(_Section):
 class DecisionSection(_Section):
     """How a calibrated probability becomes a decision; fitted on validation rows only."""
 
-    rule: Literal["youden", "f1", "sensitivity", "specificity"] = Field(
-        "youden", description="rule for the operating point"
+    rule: Literal["youden", "f1", "closest", "sensitivity", "specificity", "cost"] = Field(
+        "youden", description="youden, f1, closest, sensitivity, specificity or cost"
     )
-    target: float = Field(
-        0.9, ge=0.0, le=1.0, description="for the rules sensitivity and specificity: the least wanted"
+    target: float | None = Field(
+        None,
+        description="for sensitivity and specificity: the least wanted; for cost: what a missed "
+        "fracture costs in false alarms",
     )
 
 
@@ -45,6 +47,9 @@ class EvidenceSection(_Section):
     """How the evidence is computed on the held-out patients."""
 
     replicates: int = Field(2000, ge=100, description="patient-bootstrap replicates")
+    subgroups: tuple[str, ...] = Field(
+        (), description="columns of the cohort to judge value by value, e.g. body_part"
+    )
     overlays: int = Field(
         24, ge=0, description="pictures of the most wrong and the most certain test cases"
     )
@@ -96,7 +101,7 @@ def check_experiment(values: dict[str, Any], *, where: str) -> Experiment:
         key = ".".join(str(part) for part in first["loc"])
         raise GreenstickError(
             f"{where}: setting '{key}': {first['msg']}.",
-            remedy="See the comment beside the setting in a file made by 'greenstick experiment new'.",
+            remedy="See the comments in a file made by 'greenstick experiment new'.",
         ) from None
 
 

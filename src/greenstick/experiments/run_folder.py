@@ -98,5 +98,9 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 
 def write_json(values: Any, path: Path) -> None:
     """Write plain values as JSON, whole or not at all."""
-    text = json.dumps(values, indent=2, ensure_ascii=False)
-    write_whole(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write text as UTF-8, whole or not at all."""
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))

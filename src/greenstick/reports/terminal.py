@@ -1,18 +1,8 @@
 """What the verbs print: tables, progress bars and the conclusion."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from greenstick import RESEARCH_USE
@@ -21,26 +11,9 @@ from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence
 from greenstick.findings import Severity
 
-#: Where people look; what programs read goes to standard output by itself.
+#: Results go to standard output; stages and progress to standard error.
 console = Console(highlight=False)
-
-OnProgress = Callable[[int, int], None]
-
-
-@contextmanager
-def progress_bar(title: str) -> Iterator[OnProgress]:
-    """Show a bar with rate and time left on standard error; yields ``advance(done, total)``."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
+status = Console(stderr=True, highlight=False)
 
 def print_conclusion(evidence: Evidence, page: Path) -> None:
     """Print the three numbers that matter, what is wrong with them, and where the report is."""

@@ -1,0 +1,83 @@
+"""Pictures of the test cases that a reader should look at: the most wrong, the most certain."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from PIL import Image
+
+from greenstick.cohorts.cohort import Cohort
+from greenstick.errors import GreenstickError
+from greenstick.experiments.experiment import Experiment
+from greenstick.experiments.explain import MAPS, Maps, read_maps
+from greenstick.experiments.run_folder import RunFolder, write_table, write_whole
+from greenstick.explanation.activation_maps import heatmap
+from greenstick.explanation.overlay import overlay
+from greenstick.radiographs.canvas import place
+from greenstick.radiographs.opening import open_radiograph
+
+_SHOWN_PX = 768  # pictures are for looking at, so the radiograph may be decoded at this size
+_KINDS = {
+    (1, False): "false negative",
+    (0, True): "false positive",
+    (1, True): "true positive",
+    (0, False): "true negative",
+}
+#: Of the pictures, how many in a hundred are of each kind; what a kind lacks goes to the next.
+_SHARES = {"false negative": 38, "false positive": 38, "true positive": 16, "true negative": 8}
+
+
+def pick_cases(scores: pl.DataFrame, n: int) -> pl.DataFrame:
+    """Return n test rows to look at, with their ``kind``, the most wrong first.
+
+    Errors are sorted by how far the score lies on the wrong side, right answers by how far it
+    lies on the right one. An image that several folds scored is shown once.
+    """
+    kinds = [_KINDS[pair] for pair in scores.select("label", "decision").rows()]
+    rows = scores.with_columns(
+        kind=pl.Series(kinds, dtype=pl.String),
+        # 1: surely a fracture where a high score is the extreme one, 0 elsewhere
+        rank=pl.when(pl.col("decision")).then(-pl.col("score")).otherwise(pl.col("score")),
+    )
+    rows = rows.sort("rank", "image").unique("image", keep="first", maintain_order=True)
+    picked, left = [], n
+    for kind, share in _SHARES.items():
+        of_kind = rows.filter(pl.col("kind") == kind).head(min(left, round(n * share / 100)))
+        picked.append(of_kind)
+        left -= of_kind.height
+    return pl.concat(picked).drop("rank")
+
+
+def write_overlays(run: RunFolder, cohort: Cohort, experiment: Experiment) -> None:
+    """Draw the picked test cases with their heat maps, and list them in ``overlays.parquet``.
+
+    A picture that cannot be drawn any more (its file is gone since) is left out.
+    """
+    scores = run.table("scores").filter(pl.col("split") == "test")
+    cases = pick_cases(scores, experiment.evidence.overlays).join(
+        cohort.table.select("image", "boxes"), on="image", how="left", maintain_order="left"
+    )
+    maps = {name: read_maps(run.work(name) / MAPS) for name in cases["model"].unique()}
+    files: list[str | None] = []
+    for number, row in enumerate(cases.iter_rows(named=True)):
+        name = f"{number:02d}-{re.sub(r'[^A-Za-z0-9_-]', '_', Path(row['image']).stem)[:60]}.png"
+        try:
+            picture = _draw(cohort.root / row["image"], row, maps[row["model"]], experiment)
+        except GreenstickError:
+            files.append(None)
+            continue
+        write_whole(run / "overlays" / name, partial(picture.save, format="PNG"))
+        files.append(name)
+    listed = cases.with_columns(file=pl.Series(files, dtype=pl.String)).drop_nulls("file")
+    columns = ("image", "file", "kind", "score", "label", "model")
+    write_table(listed.select(columns), run / "overlays.parquet")
+
+
+def _draw(path: Path, row: dict[str, Any], maps: Maps, experiment: Experiment) -> Image.Image:
+    radiograph = open_radiograph(path, at_least_px=_SHOWN_PX)
+    placement = place(radiograph.original_size_px, experiment.recipe.canvas_px)
+    heat = heatmap(maps.cells[row["image"]], placement, temperature=maps.temperature)
+    boxes = [(box["x"], box["y"], box["width"], box["height"]) for box in row["boxes"] or ()]
+    return overlay(radiograph.pixels, heat, boxes=boxes, score=row["score"], caption=row["kind"])
