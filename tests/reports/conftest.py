@@ -102,19 +102,22 @@ def _splits(rng: np.random.Generator, table: pl.DataFrame, folds: int) -> pl.Dat
 
 
 def _write_sides(rng: np.random.Generator, run: Path, table: pl.DataFrame, folds: int) -> None:
-    dropped = pl.DataFrame(
-        {
-            "image": [f"images/BAD{i}.png" for i in range(9)],
-            "reason": ["the same bytes as another image"] * 6 + ["does not decode to its end"] * 3,
-        }
-    )
-    dropped.write_parquet(run / "dropped.parquet")
+    reasons = [f"copy: a copy of images/IMG{i:05d}.png (row {i}), which stays." for i in range(6)]
+    reasons += ["undecodable: the last 40 rows are missing."] * 3
+    images = [f"images/BAD{i}.png" for i in range(9)]
+    pl.DataFrame({"image": images, "reason": reasons}).write_parquet(run / "dropped.parquet")
     audit = {
         "findings": [
-            _finding("exact-duplicate", "error", "6 images are byte copies of others.", "Drop."),
-            _finding("unreadable", "error", "3 images do not decode to their last row.", "Drop."),
-            _finding("box-outside", "passed", "Every box lies within its image."),
-            _finding("patient-unknown", "note", "No patient was given for 4 images."),
+            _finding("missing-file", "passed", "Every listed file is there."),
+            _finding(
+                "undecodable",
+                "error",
+                "3 files do not decode to the last pixel.",
+                "Fetch the files again, or drop the rows.",
+            ),
+            _finding("exact-copy-within-patient", "warning", "6 images are copies.", "Drop them."),
+            _finding("fracture-without-boxes", "note", "12 fractures have no box."),
+            _finding("patient-across-splits", "not applicable", "The cohort has no split."),
         ]
     }
     (run / "audit.json").write_text(json.dumps(audit))

@@ -54,6 +54,17 @@ def test_the_most_wrong_come_first_and_kinds_in_a_fixed_order(tmp_path):
     assert "no fracture, scored 0.900" in groups[1].cases[0].alt
 
 
+def test_whether_the_peak_hits_is_said_where_it_was_measured(tmp_path):
+    table = scored(["false negative"] * 3, [0.1, 0.2, 0.3])
+    hits = pl.DataFrame({"image": ["0.png", "1.png", "2.png"], "peak_hit": [True, False, None]})
+    (group,) = read_cases(table, table, tmp_path, explanations=hits)
+    assert [case.details for case in group.cases] == [
+        "peak in a box",
+        "peak outside the boxes",
+        "",
+    ]
+
+
 def test_at_most_twelve_wrong_and_six_right_ones_are_shown(tmp_path):
     kinds = ["false negative"] * 20 + ["true positive"] * 20
     groups = read_cases(scored(kinds, [0.5] * 40), scored(kinds, [0.5] * 40), tmp_path)

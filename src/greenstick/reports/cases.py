@@ -61,7 +61,12 @@ class CaseGroup:
 
 
 def read_cases(
-    overlays: pl.DataFrame, scores: pl.DataFrame, run: Path, *, details: Sequence[str] = ()
+    overlays: pl.DataFrame,
+    scores: pl.DataFrame,
+    run: Path,
+    *,
+    details: Sequence[str] = (),
+    explanations: pl.DataFrame | None = None,
 ) -> list[CaseGroup]:
     """Read the overlays of a run as thumbnails.
 
@@ -75,10 +80,15 @@ def read_cases(
         The run folder; ``file`` is relative to it or to its folder ``overlays``.
     details
         Columns of ``scores`` to show beside each case.
+    explanations
+        Columns ``image`` and ``peak_hit``, where the maps were measured.
     """
     known = [name for name in ("image", "patient", *details) if name in scores.columns]
     facts = scores.select(known).with_row_index("row")
     table = overlays.join(facts.unique("image", keep="first"), on="image", how="left")
+    if explanations is not None:
+        hits = explanations.select("image", "peak_hit").unique("image", keep="first")
+        table = table.join(hits, on="image", how="left")
     groups = []
     for kind, heading, highest_first, most in _KINDS:
         rows = table.filter(kind=kind).sort("score", "image", descending=[highest_first, False])
@@ -91,6 +101,8 @@ def read_cases(
 def _case(row: dict[str, object], run: Path, details: Sequence[str]) -> Case:
     name = case_name(str(row["image"]), row.get("patient"), row["row"])
     words = [str(row[column]) for column in details if row.get(column) is not None]
+    if row.get("peak_hit") is not None:
+        words.append("peak in a box" if row["peak_hit"] else "peak outside the boxes")
     score, truth = float(str(row["score"])), "a fracture" if row["label"] == 1 else "no fracture"
     return Case(
         picture=_thumbnail(run, str(row["file"])),

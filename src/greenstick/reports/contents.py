@@ -121,7 +121,7 @@ def read_contents(path: Path) -> RunContents:
         audit=_audit(path / "audit.json"),
         environment=_json(path / "environment.json") or {},
         history=_history(path / "history.parquet"),
-        explanations=_table(path / "explanations.parquet", ("image",)),
+        explanations=_table(path / "explanations.parquet", ("image", "peak_hit")),
         overlays=_table(path / "overlays.parquet", ("image", "file", "kind", "score", "label")),
         cards=_cards(path / "models"),
     )

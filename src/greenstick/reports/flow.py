@@ -180,7 +180,7 @@ def draw_flow(flow: Flow) -> Markup:
             boxes=boxes + parts,
             arrows=arrows,
             rails=[lines[-1], rail],
-            height=max(box.bottom for box in parts) + 0.5,
+            height=max(box.bottom for box in parts) + 1,
             line=_LINE,
             pad=_PAD,
             alt=describe_flow(flow),
@@ -195,7 +195,7 @@ def _below(box: _Box, aside: _Box | None) -> float:
 def _aside(flow: Flow, y: float) -> _Box | None:
     lines: list[str] = []
     for reason, n in _shortened(flow.reasons):
-        lines += wrap(f"{n:,} {reason}", _LETTERS)
+        lines += wrap(f"{n:,} {reason}", _LETTERS, subsequent_indent="   ")
     if flow.unassigned:
         lines += wrap(f"{flow.unassigned:,} in no split", _LETTERS)
     if not lines:

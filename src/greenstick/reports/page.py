@@ -182,7 +182,13 @@ def _turned(limits: tuple[float, float] | None) -> tuple[float, float] | None:
 def _cases(contents: RunContents, columns: list[str]) -> list[CaseGroup]:
     if contents.overlays is None:
         return []
-    return read_cases(contents.overlays, contents.scores, contents.path, details=columns)
+    return read_cases(
+        contents.overlays,
+        contents.scores,
+        contents.path,
+        details=columns,
+        explanations=contents.explanations,
+    )
 
 
 def _boxes(contents: RunContents) -> int | None:
