@@ -11,11 +11,13 @@ from greenstick.evidence.intervals import (
     clopper_pearson,
     clustered_wilson,
     effective_n,
+    expanded,
     fisher_interval,
     logit_interval,
     mover_mean,
     mover_ratio,
     percentile,
+    t_of,
     wilson,
 )
 
@@ -138,9 +140,9 @@ def test_a_ratio_lies_within_its_interval(
 
 @given(value=st.floats(0.01, 0.99), sd=st.floats(1e-4, 0.3))
 def test_scales_keep_limits_within_range(value: float, sd: float) -> None:
-    low, high = logit_interval(value, sd**2)
+    low, high = logit_interval(value, sd**2, 1.96)
     assert 0 <= low < value < high <= 1
-    low, high = fisher_interval(2 * value - 1, sd**2)
+    low, high = fisher_interval(2 * value - 1, sd**2, 1.96)
     assert -1 <= low < 2 * value - 1 < high <= 1
 
 
@@ -160,6 +162,16 @@ def test_bca_agrees_with_scipy() -> None:
 def test_bca_of_replicates_on_one_side_is_the_percentile_interval() -> None:
     replicates = np.linspace(1, 2, 101)
     assert bca(0.5, replicates, np.array([1.0, 2.0])) == percentile(replicates)
+
+
+def test_few_patients_widen_the_bootstrap() -> None:
+    # Hesterberg (2015): a nominal tail of 2.5 % becomes 1.59 % for 20 and 2.31 % for 100.
+    assert (1 - expanded(0.95, 20)) / 2 == pytest.approx(0.0159, abs=5e-5)
+    assert (1 - expanded(0.95, 100)) / 2 == pytest.approx(0.0231, abs=5e-5)
+    assert expanded(0.95, 10**7) == pytest.approx(0.95, abs=1e-6)
+    assert expanded(0.95, 1) == 1.0
+    assert t_of(0.95, 2) == pytest.approx(12.706, abs=1e-3)
+    assert t_of(0.95, 1) == np.inf
 
 
 def test_replicates_that_failed_are_left_out() -> None:

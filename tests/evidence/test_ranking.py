@@ -16,15 +16,14 @@ from sklearn.metrics import (
 from greenstick.evidence.bootstrap import draw_weights
 from greenstick.evidence.ranking import (
     GRID,
-    losses,
     precision_on_grid,
     rank,
     roc_on_grid,
     steps,
     weighted_auroc,
     weighted_average_precision,
-    weighted_calibration,
 )
+from greenstick.evidence.resampling import statistics_of
 from greenstick.evidence.rows import Ints, ScoredRows
 
 Draw = Callable[..., ScoredRows]
@@ -65,24 +64,14 @@ def test_weighted_figures_agree_with_scikit_learn(
                 assert ours[b] == pytest.approx(theirs(rows.labels, rows.scores, sample_weight=w))
         if not both:
             assert np.isnan(found[roc_auc_score][b])
-    calibration = weighted_calibration(losses(rows, ranking), ranked)
+    losses = statistics_of(rows)(weights)
     for b, w in enumerate(by_row):
-        assert calibration["Brier score"][b] == pytest.approx(
+        assert losses["Brier score"][b] == pytest.approx(
             brier_score_loss(rows.labels, rows.scores, sample_weight=w, pos_label=True)
         )
-        assert calibration["log loss"][b] == pytest.approx(
+        assert losses["log loss"][b] == pytest.approx(
             log_loss(rows.labels, rows.scores, sample_weight=w, labels=[False, True])
         )
-        assert calibration["ECE"][b] == pytest.approx(ece_by_hand(rows, w))
-
-
-def ece_by_hand(rows: ScoredRows, weights: Ints) -> float:
-    total = 0.0
-    for left in range(10):
-        last = left == 9
-        inside = (rows.scores >= left / 10) & ((rows.scores < (left + 1) / 10) | last)
-        total += abs((weights * (rows.scores - rows.labels))[inside].sum())
-    return total / weights.sum()
 
 
 @pytest.mark.parametrize("levels", [0, 4, 30])

@@ -9,6 +9,8 @@ from greenstick.evidence.intervals import (
     fisher_interval,
     mover_mean,
     mover_ratio,
+    t_of,
+    z_of,
 )
 from greenstick.evidence.rows import Bools, Floats, ScoredRows, count
 
@@ -183,8 +185,9 @@ def _delta(name: str, value: float, influence: Floats, rows: ScoredRows, level: 
         return _estimate(name, 1.0, _perfect(rows, level), rows, level)
     if not variance > 1e-18:
         return _estimate(name, value, Interval(-np.inf, np.inf, "none: no spread"), rows, level)
-    lower, upper = fisher_interval(value, variance, level)
-    method = "delta method by patient, Fisher's z"
+    quantile = t_of(level, m) if rows.clustered else z_of(level)
+    lower, upper = fisher_interval(value, variance, quantile)
+    method = "delta method by patient, Fisher's z scale"
     return _estimate(name, value, Interval(lower, upper, method), rows, level)
 
 

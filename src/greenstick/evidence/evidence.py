@@ -23,7 +23,7 @@ from greenstick.evidence.estimates import (
     ReliabilityBin,
     Subgroup,
 )
-from greenstick.evidence.reliability import equal_width, reliability
+from greenstick.evidence.reliability import calibration_error, equal_width, reliability
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import Bools, Missing, ScoredRows, count, to_rows, usable
 from greenstick.evidence.subgroups import judge_subgroups
@@ -50,7 +50,8 @@ class Evidence(Record):
     discrimination
         ``AUROC`` (the headline), ``AUROC`` again by bootstrap, ``average precision``.
     calibration
-        ``Brier score``, ``log loss``, ``ECE``; empty where scores are no probabilities.
+        ``Brier score``, ``log loss``, ``ECE``, ``ECE (debiased)``; empty where scores are no
+        probabilities.
     calibrator
         What made the scores into probabilities, and on which rows it was fitted.
     operating_point
@@ -177,7 +178,7 @@ def evaluate(
         n_patients=judged.n_patients,
         n_positive=count(judged.images[judged.labels]),
         discrimination=[auroc(judged, level), *resampling.discrimination],
-        calibration=resampling.calibration,
+        calibration=[*resampling.calibration, *_calibration_error(judged, level, seed)],
         calibrator=calibration,
         operating_point=points[0] if len(points) == 1 else None,
         operating_points=points,
@@ -258,6 +259,12 @@ def _calls_by_fold(
             remedy="Give each point its fold and repeat, and the table these columns.",
         )
     return calls
+
+
+def _calibration_error(rows: ScoredRows, level: float, seed: int) -> list[Estimate]:
+    if not rows.probabilities:
+        return []
+    return calibration_error(rows, equal_width(rows.scores), level=level, seed=seed)
 
 
 def _reliability(rows: ScoredRows, level: float) -> list[ReliabilityBin]:

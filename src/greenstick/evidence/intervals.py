@@ -25,6 +25,21 @@ def z_of(level: float) -> float:
     return float(norm.ppf(0.5 + level / 2))
 
 
+def t_of(level: float, patients: int) -> float:
+    """Return Student's quantile of a two-sided interval for few patients; infinite for one."""
+    return float(student.ppf(0.5 + level / 2, patients - 1)) if patients > 1 else np.inf
+
+
+def expanded(level: float, patients: int) -> float:
+    """Return the level at which a bootstrap of few patients covers as often as it should.
+
+    Bootstrap limits are too narrow by the factor between normal and t, and by that between n and
+    n - 1 (Hesterberg 2015, "expanded percentile"); for many patients this is the level itself.
+    """
+    wide = t_of(level, patients) * np.sqrt(patients / (patients - 1)) if patients > 1 else np.inf
+    return float(2 * norm.cdf(wide) - 1)
+
+
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """Return Wilson's score interval of a proportion (Wilson 1927).
 
@@ -77,7 +92,7 @@ def effective_n(successes: Floats, trials: Floats, level: float = 0.95) -> float
     residuals = successes - share * trials
     variance = patients / (patients - 1) * float((residuals**2).sum()) / n**2
     effect = max(1.0, variance / (share * (1 - share) / n))
-    few = (z_of(level) / student.ppf(0.5 + level / 2, patients - 1)) ** 2
+    few = (z_of(level) / t_of(level, patients)) ** 2
     return max(1.0, float(n / effect * few))
 
 
@@ -142,15 +157,15 @@ def _limit(numerator: float, denominator: float, otherwise: float) -> float:
     return float(numerator / denominator) if denominator != 0 else otherwise
 
 
-def logit_interval(value: float, variance: float, level: float = 0.95) -> tuple[float, float]:
+def logit_interval(value: float, variance: float, quantile: float) -> tuple[float, float]:
     """Return the limits of a share within (0, 1), symmetric on the logit scale."""
-    half = z_of(level) * np.sqrt(variance) / (value * (1 - value))
+    half = quantile * np.sqrt(variance) / (value * (1 - value))
     return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
-def fisher_interval(value: float, variance: float, level: float = 0.95) -> tuple[float, float]:
+def fisher_interval(value: float, variance: float, quantile: float) -> tuple[float, float]:
     """Return the limits of a correlation within (-1, 1), symmetric on Fisher's z scale."""
-    half = z_of(level) * np.sqrt(variance) / (1 - value**2)
+    half = quantile * np.sqrt(variance) / (1 - value**2)
     return float(np.tanh(np.arctanh(value) - half)), float(np.tanh(np.arctanh(value) + half))
 
 

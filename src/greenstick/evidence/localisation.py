@@ -5,7 +5,7 @@ import polars as pl
 
 from greenstick.evidence.bootstrap import resample
 from greenstick.evidence.estimates import Estimate
-from greenstick.evidence.intervals import bca, clustered_wilson
+from greenstick.evidence.intervals import bca, clustered_wilson, expanded
 from greenstick.evidence.rows import Floats, Ints
 from greenstick.scores import need_columns, patients_of
 
@@ -63,7 +63,8 @@ def _means(
     found = []
     for name, total in sums.items():
         value = float(total.sum() / n.sum())
-        lower, upper = bca(value, drawn.replicates[name], drawn.left_out[name], level)
+        nominal = expanded(level, len(n))
+        lower, upper = bca(value, drawn.replicates[name], drawn.left_out[name], nominal)
         found.append(
             Estimate(
                 name=name,
@@ -71,7 +72,7 @@ def _means(
                 lower=lower,
                 upper=upper,
                 level=level,
-                method=f"bootstrap by patient, BCa (Efron 1987), {replicates} replicates",
+                method=f"bootstrap by patient, expanded BCa, {replicates} replicates",
                 n_images=int(n.sum()),
                 n_patients=len(n),
             )

@@ -1,6 +1,6 @@
 """Every metric of weighted rows, from scores that are sorted only once.
 
-A bootstrap replicate gives each patient a whole-number weight. Sorting, ties, losses and bins do
+A bootstrap replicate gives each patient a whole-number weight. Sorting and ties do
 not depend on the weights, so they are worked out once; a replicate then costs one running sum of
 whole numbers (ten times quicker than one of floats) and a few passes over the images with a
 fracture.
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from greenstick.evidence.reliability import BINS, brier_losses, equal_width, log_losses
 from greenstick.evidence.rows import Floats, Ints, ScoredRows
 
 #: Where ROC and precision-recall curves are read off: 1 - specificity, and recall.
@@ -165,47 +164,3 @@ def precision_on_grid(curve: Steps) -> Floats:
         at = np.searchsorted(curve.tp[i], needed)
         found[i] = curve.tp[i, at] / (curve.tp[i, at] + curve.fp[i, at])
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class Losses:
-    """What calibration figures need of each ranked row, (n,) each.
-
-    Attributes
-    ----------
-    brier, log
-        Losses.
-    gap
-        Score minus label.
-    starts
-        (bins,) rank of the first row of each bin that is not empty; bins are runs of the ranking.
-    """
-
-    brier: Floats
-    log: Floats
-    gap: Floats
-    starts: Ints
-
-
-def losses(rows: ScoredRows, ranking: Ranking) -> Losses:
-    """Work out what does not depend on the weights; scores must be probabilities."""
-    order = ranking.order
-    of_row = equal_width(rows.scores, BINS).of_row[order]
-    return Losses(
-        brier=brier_losses(rows)[order],
-        log=log_losses(rows)[order],
-        gap=(rows.scores - rows.labels)[order],
-        starts=np.flatnonzero(np.append(True, np.diff(of_row) != 0)),
-    )
-
-
-def weighted_calibration(loss: Losses, by_row: Ints) -> dict[str, Floats]:
-    """Return Brier score, log loss and ECE under (b, n) weights of the ranked rows."""
-    weights = by_row.astype(np.float64)
-    total = weights.sum(axis=1)
-    gaps = np.add.reduceat(weights * loss.gap, loss.starts, axis=1)
-    return {
-        "Brier score": weights @ loss.brier / total,
-        "log loss": weights @ loss.log / total,
-        "ECE": np.abs(gaps).sum(axis=1) / total,
-    }

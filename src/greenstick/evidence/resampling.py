@@ -7,18 +7,17 @@ import numpy as np
 
 from greenstick.evidence.bootstrap import Resampled, Statistics, resample
 from greenstick.evidence.estimates import Curve, Estimate
-from greenstick.evidence.intervals import bands, bca
+from greenstick.evidence.intervals import bands, bca, expanded
 from greenstick.evidence.ranking import (
     GRID,
-    losses,
     precision_on_grid,
     rank,
     roc_on_grid,
     steps,
     weighted_auroc,
     weighted_average_precision,
-    weighted_calibration,
 )
+from greenstick.evidence.reliability import brier_losses, log_losses
 from greenstick.evidence.rows import Floats, Ints, ScoredRows
 
 
@@ -67,7 +66,7 @@ def statistics_of(rows: ScoredRows) -> Statistics:
     Calibration is left out where scores are no probabilities.
     """
     ranking = rank(rows)
-    loss = losses(rows, ranking) if rows.probabilities else None
+    losses = _losses(rows)[ranking.order] if rows.probabilities else None
 
     def statistics(weights: Ints) -> Mapping[str, Floats]:
         by_row = ranking.row_weights(weights)
@@ -78,9 +77,19 @@ def statistics_of(rows: ScoredRows) -> Statistics:
             "roc": roc_on_grid(curve),
             "precision_recall": precision_on_grid(curve),
         }
-        return named if loss is None else named | weighted_calibration(loss, by_row)
+        return named if losses is None else named | _mean_losses(losses, by_row)
 
     return statistics
+
+
+def _losses(rows: ScoredRows) -> Floats:
+    return np.stack([brier_losses(rows), log_losses(rows)], axis=1)
+
+
+def _mean_losses(losses: Floats, by_row: Ints) -> dict[str, Floats]:
+    total = by_row.sum(axis=1)
+    brier, log = (by_row.astype(np.float64) @ losses).T
+    return {"Brier score": brier / total, "log loss": log / total}
 
 
 def _estimate(
@@ -89,10 +98,11 @@ def _estimate(
     replicates = resampled.replicates[name]
     failed = int(np.isnan(replicates).sum())
     known = bool(np.isfinite(value)) and failed < len(replicates)
+    nominal = expanded(level, rows.n_patients)
     lower, upper = (
-        bca(value, replicates, resampled.left_out[name], level) if known else (None, None)
+        bca(value, replicates, resampled.left_out[name], nominal) if known else (None, None)
     )
-    method = f"bootstrap by patient, BCa (Efron 1987), {len(replicates) - failed} replicates"
+    method = f"bootstrap by patient, expanded BCa, {len(replicates) - failed} replicates"
     return Estimate(
         name=name,
         value=value if np.isfinite(value) else None,
