@@ -53,11 +53,16 @@ class Case:
 
 @dataclass(frozen=True)
 class CaseGroup:
-    """Cases of one kind, in the order they are shown, and how many there were to choose from."""
+    """Cases of one kind, in the order they are shown."""
 
     kind: str
     heading: str
     cases: tuple[Case, ...]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the model's calls of these cases are wrong; such pictures are shown larger."""
+        return self.kind.startswith("false")
 
 
 def read_cases(
