@@ -210,9 +210,7 @@ def _frame(axis: Floats) -> tuple[Floats, Floats]:
 
 
 @lru_cache(maxsize=256)
-def _profile(
-    stations: tuple[Station, ...], caps: tuple[float, float], length: float
-) -> Floats:
+def _profile(stations: tuple[Station, ...], caps: tuple[float, float], length: float) -> Floats:
     """Tables along the axis, (6, STEPS + 2): semi-axes, offsets, inner semi-axes; ends empty."""
     rows = np.array(stations, dtype=np.float64)
     at = np.linspace(0.0, 1.0, STEPS)
@@ -288,10 +286,10 @@ class Grid:
             high = np.maximum(high, np.maximum(shadow.start, shadow.end) + shadow.reach)
         first = np.floor(low * self.px_per_mm).astype(int)
         last = np.ceil(high * self.px_per_mm).astype(int) + 1
-        columns, rows = (
-            slice(max(0, first[k]), max(0, min(self.shape[1 - k], last[k]))) for k in (0, 1)
-        )
-        return rows, columns
+        size = np.array([self.shape[1], self.shape[0]])
+        first = np.clip(first, 0, size)
+        last = np.clip(last, first, size)
+        return slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
 
     def coordinates(self, shadow: Shadow, window: tuple[slice, slice]) -> tuple[Floats, Floats]:
         """Return distance along and across a shadow's axis, mm, for the window's pixels."""

@@ -1,0 +1,463 @@
+"""Fractures as breaks of a bone's geometry: cut surfaces, and fragments that move.
+
+A break is a surface through the bone, given as the distance along its axis at which each ray
+meets the front and the back of the bone. What lies before the surface stays with the upper joint,
+what lies behind it with the lower one; each fragment turns about its own joint, so that the joints
+stay whole and the break opens, steps and bends as on a film.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greenstick.radiographs.phantom.limbs import Person, Region
+from greenstick.radiographs.phantom.solids import STILL, Floats, Move, Shadow, View
+
+KINDS = ("transverse", "oblique", "spiral", "comminuted", "greenstick", "hairline")
+_GROWN_SHARES = (0.21, 0.21, 0.16, 0.17, 0.0, 0.25)
+_CHILD_SHARES = (0.15, 0.13, 0.1, 0.05, 0.37, 0.2)
+_COLUMNS = 257  # steps of a cut's tables across the bone
+_SPREAD = 2.0  # the tables reach this many half-widths to both sides
+_TEETH = 33
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A loose fragment of a comminuted fracture.
+
+    Attributes
+    ----------
+    sides
+        Its extent across the bone, in half-widths from -1 to 1.
+    turn
+        Rotation on the film, radians.
+    drift
+        Movement (across, deep, along), mm.
+    """
+
+    sides: tuple[float, float]
+    turn: float
+    drift: tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Fracture:
+    """A break of one bone, in the limb's own space, so that every view shows the same.
+
+    Attributes
+    ----------
+    kind
+        One of :data:`KINDS`.
+    bone
+        Number of the bone in its region.
+    site
+        Where along the bone's first tube, as a fraction.
+    slope
+        Rise of the break along the bone for each mm across and in depth.
+    pitch, seam
+        A spiral's rise in mm a radian, and the direction in radians in which its ends meet.
+    teeth
+        (4, 33): how jagged the break is, mm: front and back of the upper and of a second surface.
+    upper, lower
+        How far the two fragments' ends are displaced, mm (across, deep).
+    gap, overlap
+        Mm between the fragments, and mm by which the lower one has slid up.
+    reach
+        Share of the width that is broken, from the side ``from_side`` (-1 or 1).
+    from_side
+        See ``reach``.
+    zone
+        Length of the shattered zone, mm; 0 where there is one break only.
+    second_slope
+        Slope of the zone's lower surface.
+    pieces
+        What fills the zone.
+    """
+
+    kind: str
+    bone: int
+    site: float
+    slope: tuple[float, float]
+    teeth: Floats
+    upper: tuple[float, float] = (0.0, 0.0)
+    lower: tuple[float, float] = (0.0, 0.0)
+    gap: float = 0.4
+    overlap: float = 0.0
+    pitch: float = 0.0
+    seam: float = 0.0
+    reach: float = 1.0
+    from_side: float = 1.0
+    zone: float = 0.0
+    second_slope: tuple[float, float] = (0.0, 0.0)
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A surface through a bone as one view sees it.
+
+    Attributes
+    ----------
+    center, spread
+        Where its tables lie across the axis: from center - spread to center + spread, mm.
+    middle, slant
+        (257,): mm along the axis at half depth, and mm along the axis for each mm of depth.
+    """
+
+    center: float
+    spread: float
+    middle: Floats
+    slant: Floats
+
+    def before(self, along: Floats, column: NDArray[np.intp], half: Floats) -> Floats:
+        """Length of a chord, ``2 * half`` long, that lies before the surface, mm."""
+        part = (self.middle[column] - along) / self.slant[column]
+        return np.clip(part + half, 0.0, 2 * half)
+
+    def column(self, across: Floats) -> NDArray[np.intp]:
+        """Return the place in the tables for distances across the axis."""
+        scale = (_COLUMNS - 1) / (2 * self.spread)
+        place = (across - (self.center - self.spread)) * scale
+        return np.clip(place, 0, _COLUMNS - 1).astype(np.intp)
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A part of a bone as one view sees it.
+
+    Attributes
+    ----------
+    shadows
+        The whole bone's tubes, moved with the fragment.
+    after, before
+        The surfaces that it lies between; None where it ends with the bone.
+    sides
+        Extent across the axis in mm, or None for all.
+    """
+
+    shadows: tuple[Shadow, ...]
+    after: Cut | None = None
+    before: Cut | None = None
+    sides: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A bone in fragments, and the points on the film that its break spans, (n, 2) in mm."""
+
+    fragments: tuple[Fragment, ...]
+    edge: Floats
+
+
+def draw_fractures(
+    region: Region, person: Person, rng: np.random.Generator
+) -> tuple[Fracture, ...]:
+    """Draw what is broken: one bone, or now and then two that lie side by side."""
+    weights = np.array([bone.breaks for bone in region.bones])
+    first = int(rng.choice(len(weights), p=weights / weights.sum()))
+    shares = _CHILD_SHARES if person.child else _GROWN_SHARES
+    kind = KINDS[int(rng.choice(len(KINDS), p=np.array(shares) / sum(shares)))]
+    severity = float(rng.beta(1.5, 1.2))
+    fractures = [_draw(kind, first, region, severity, rng)]
+    name = region.bones[first].name
+    partner = {"radius": "ulna", "ulna": "radius", "tibia": "fibula"}.get(name)
+    both = kind != "hairline" and rng.random() < 0.4
+    for number, bone in enumerate(region.bones):
+        if both and bone.name == partner and bone.breaks > 0:
+            fractures.append(_draw(kind, number, region, severity, rng))
+    return tuple(fractures)
+
+
+def _draw(
+    kind: str, number: int, region: Region, severity: float, rng: np.random.Generator
+) -> Fracture:
+    bone = region.bones[number]
+    tube = bone.tubes[0]
+    length = float(np.linalg.norm(np.subtract(tube.end, tube.start)))
+    site = float(rng.uniform(*bone.sites))
+    stations = np.array(tube.stations)
+    radius = float(np.interp(site, stations[:, 0], stations[:, 1:3].mean(axis=1)))
+    lever = length * site * (1 - site)  # mm of sideways movement for a radian of bend
+    aim = rng.uniform(0, 2 * np.pi, 4)
+    teeth = rng.standard_normal((4, _TEETH)) * radius
+    bend = lever * np.radians(rng.uniform(2, 14)) * severity
+    step = radius * rng.uniform(0.15, 1.3) * severity
+    apex, slip = bend * _direction(aim[0]), step / 2 * _direction(aim[1])
+    steep = float(np.tan(np.radians(_steepness(kind, rng))))
+    slope = steep * _direction(aim[2])
+    opening = float(radius * rng.uniform(0.06, 0.16))
+    settings = {
+        "teeth": teeth * _jaggedness(kind),
+        "slope": _pair(slope),
+        "upper": _pair(apex + slip),
+        "lower": _pair(apex - slip),
+        "gap": opening * (0.5 + severity),
+        "overlap": float(radius * rng.uniform(0, 0.9) * severity) if step > 1.2 * radius else 0.0,
+    }
+    special = {
+        "spiral": _spiral,
+        "comminuted": _shatter,
+        "greenstick": _greenstick,
+        "hairline": _hairline,
+    }
+    if kind in special:
+        settings |= special[kind](radius, lever, severity, rng)
+    return Fracture(kind=kind, bone=number, site=site, **settings)  # type: ignore[arg-type]
+
+
+def _steepness(kind: str, rng: np.random.Generator) -> float:
+    low, high = {
+        "transverse": (0.0, 12.0),
+        "oblique": (35.0, 58.0),
+        "comminuted": (5.0, 30.0),
+        "greenstick": (0.0, 12.0),
+        "hairline": (0.0, 45.0),
+    }.get(kind, (0.0, 1.0))
+    return float(rng.uniform(low, high))
+
+
+def _jaggedness(kind: str) -> float:
+    return {"transverse": 0.09, "greenstick": 0.1, "comminuted": 0.08, "hairline": 0.035}.get(
+        kind, 0.04
+    )
+
+
+def _direction(angle: float) -> Floats:
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def _pair(vector: Floats) -> tuple[float, float]:
+    return float(vector[0]), float(vector[1])
+
+
+def _spiral(
+    radius: float, lever: float, severity: float, rng: np.random.Generator
+) -> dict[str, object]:
+    handed = 1.0 if rng.random() < 0.5 else -1.0
+    pitch = handed * radius * rng.uniform(0.55, 0.95)
+    return {"pitch": float(pitch), "seam": float(rng.uniform(0, 2 * np.pi))}
+
+
+def _shatter(
+    radius: float, lever: float, severity: float, rng: np.random.Generator
+) -> dict[str, object]:
+    edges = np.sort(rng.uniform(-0.8, 0.8, int(rng.integers(1, 4))))
+    edges = np.concatenate([[-1.3], edges, [1.3]])
+    pieces = tuple(
+        Piece(
+            (float(low), float(high)),
+            float(rng.normal(0, 0.2 + 0.2 * severity)),
+            (
+                float(radius * ((low + high) / 2 * rng.uniform(0, 0.6) + rng.normal(0, 0.12))),
+                float(radius * rng.normal(0, 0.2)),
+                float(radius * rng.normal(0, 0.12)),
+            ),
+        )
+        for low, high in zip(edges[:-1], edges[1:], strict=True)
+    )
+    slope = np.tan(np.radians(rng.uniform(5, 30))) * _direction(rng.uniform(0, 2 * np.pi))
+    zone = float(radius * rng.uniform(1.3, 2.6))
+    return {"zone": zone, "second_slope": _pair(slope), "pieces": pieces}
+
+
+def _greenstick(
+    radius: float, lever: float, severity: float, rng: np.random.Generator
+) -> dict[str, object]:
+    # The intact cortex is the hinge: fragments bend, but neither step nor slide.
+    apex = lever * np.radians(rng.uniform(9, 20)) * _direction(rng.uniform(0, 2 * np.pi))
+    return {"upper": _pair(apex), "lower": _pair(apex), "gap": 0.0, "overlap": 0.0}
+
+
+def _hairline(
+    radius: float, lever: float, severity: float, rng: np.random.Generator
+) -> dict[str, object]:
+    return {
+        "upper": (0.0, 0.0),
+        "lower": (0.0, 0.0),
+        "gap": float(rng.uniform(0.3, 0.85)),
+        "overlap": 0.0,
+        "reach": float(rng.uniform(0.55, 1.3)),
+        "from_side": 1.0 if rng.random() < 0.5 else -1.0,
+    }
+
+
+def break_bone(
+    shadows: Sequence[Shadow], fracture: Fracture, view: View, px_per_mm: float
+) -> Broken:
+    """Return a bone's fragments as one view sees them.
+
+    Parameters
+    ----------
+    shadows
+        Its tubes; the first one breaks.
+    fracture
+        How.
+    view
+        From where.
+    px_per_mm
+        Resolution; a cut is spread over about a pixel, so that it does not alias.
+    """
+    axis = shadows[0]
+    length = axis.length
+    upper_move, lower_move = _moves(axis, fracture, view)
+    opening = _out_of_plane(fracture, view, length)
+    hinge = _hinge(axis, fracture, view, (upper_move, lower_move))
+    first = _surface(axis, fracture, view, px_per_mm, second=False, opening=0.0, lift=0.0)
+    last = _surface(axis, fracture, view, px_per_mm, second=True, opening=opening, lift=hinge)
+    upper = tuple(s.moved(upper_move) for s in shadows)
+    lower = tuple(s.moved(lower_move) for s in shadows)
+    fragments = [Fragment(upper, before=first), Fragment(lower, after=last)]
+    points = [_trace(upper[0], first, fracture), _trace(lower[0], last, fracture)]
+    for piece in fracture.pieces:
+        fragment = _loose(shadows, fracture, piece, view, (first, last))
+        fragments.append(fragment)
+        points.append(_corners(fragment))
+    return Broken(tuple(fragments), np.concatenate(points))
+
+
+def _moves(axis: Shadow, fracture: Fracture, view: View) -> tuple[Move, Move]:
+    """Turn each fragment about its own joint so that its end is displaced as it should be."""
+    normal = np.array([-axis.along[1], axis.along[0]])
+    before = axis.length * fracture.site
+    after = axis.length - before
+    up, down = (float(normal @ _across(view, v)) for v in (fracture.upper, fracture.lower))
+    slide = -axis.along * fracture.overlap
+    return (
+        Move(axis.start, up / before, np.zeros(2)),
+        Move(axis.end, -down / after, slide),
+    )
+
+
+def _across(view: View, vector: tuple[float, float]) -> Floats:
+    seen: Floats = view.matrix @ np.array([vector[0], 0.0, vector[1]])
+    return seen
+
+
+def _out_of_plane(fracture: Fracture, view: View, length: float) -> float:
+    """Widening of the gap for each mm of depth, where the bend is towards the tube or away."""
+    up, down = (view.across(*v)[1] for v in (fracture.upper, fracture.lower))
+    return (up / fracture.site + down / (1 - fracture.site)) / length
+
+
+def _hinge(axis: Shadow, fracture: Fracture, view: View, moves: tuple[Move, Move]) -> float:
+    """Mm by which a greenstick's lower surface is lifted, so that it opens on one side only."""
+    if fracture.kind != "greenstick":
+        return fracture.gap
+    bend = abs(moves[0].angle - moves[1].angle)
+    deep = abs(_out_of_plane(fracture, view, axis.length))
+    return 0.55 * (bend * axis.half_width(fracture.site) + deep * axis.half_depth(fracture.site))
+
+
+def _surface(
+    axis: Shadow,
+    fracture: Fracture,
+    view: View,
+    px_per_mm: float,
+    *,
+    second: bool,
+    opening: float,
+    lift: float,
+) -> Cut:
+    """Return the break's surface; the second one bounds what belongs to the lower joint."""
+    half_width, half_depth = axis.half_width(fracture.site), axis.half_depth(fracture.site)
+    across = np.linspace(-_SPREAD, _SPREAD, _COLUMNS)
+    depth = half_depth * np.sqrt(np.maximum(1 - across**2, 0.0))
+    shattered = second and fracture.zone > 0
+    slope = fracture.second_slope if shattered else fracture.slope
+    normal = np.array([-axis.along[1], axis.along[0]])
+    rise = float(normal @ _across(view, slope))
+    deep_rise = view.across(*slope)[1]
+    center = axis.length * fracture.site + (0.5 if second else -0.5) * fracture.zone
+    teeth = fracture.teeth[2:] if shattered else fracture.teeth[:2]
+    knots = np.linspace(-1.0, 1.0, _TEETH)
+    gap = _gap(fracture, across, lift) if second else np.zeros(_COLUMNS)
+    sides = []
+    for side, tooth in ((1.0, teeth[0]), (-1.0, teeth[1])):
+        at = center + rise * half_width * across + side * deep_rise * depth
+        at += np.interp(across, knots, tooth) + _twist(fracture, view, normal, across, side)
+        sides.append(at + gap + side * opening * depth)
+    sharpest = 0.5 / (px_per_mm * half_depth)
+    slant = np.maximum(
+        np.abs(sides[0] - sides[1]) / (2 * np.maximum(depth, 0.3 * half_depth)), sharpest
+    )
+    shift = float(axis.shift[1 + round(fracture.site * (len(axis.shift) - 3))])
+    return Cut(shift, _SPREAD * half_width, (sides[0] + sides[1]) / 2, slant)
+
+
+def _gap(fracture: Fracture, across: Floats, lift: float) -> Floats:
+    """Opening across the bone; a crack that does not go through tapers to nothing."""
+    from_edge = (1.0 - fracture.from_side * across) / 2
+    return lift * np.clip((fracture.reach - from_edge) / 0.12, 0.0, 1.0)
+
+
+def _twist(fracture: Fracture, view: View, normal: Floats, across: Floats, side: float) -> Floats:
+    """Rise of a spiral on the front (side 1) or the back (-1) of the bone, mm."""
+    if fracture.pitch == 0:
+        return np.zeros_like(across)
+    seam = _pair(_direction(fracture.seam))
+    start = np.arctan2(float(normal @ _across(view, seam)), view.across(*seam)[1])
+    angle = np.arcsin(np.clip(across, -1.0, 1.0))
+    if side < 0:
+        angle = np.pi - angle
+    turned = np.mod(angle - start, 2 * np.pi) - np.pi
+    return fracture.pitch * turned
+
+
+def _loose(
+    shadows: Sequence[Shadow],
+    fracture: Fracture,
+    piece: Piece,
+    view: View,
+    cuts: tuple[Cut, Cut],
+) -> Fragment:
+    axis = shadows[0]
+    normal = np.array([-axis.along[1], axis.along[0]])
+    half_width = axis.half_width(fracture.site)
+    center = axis.start + axis.along * axis.length * fracture.site
+    drift = normal * float(normal @ _across(view, piece.drift[:2])) + axis.along * piece.drift[2]
+    # The pieces follow the bend of the bone.
+    bend = normal * float(
+        normal @ (_across(view, fracture.upper) + _across(view, fracture.lower)) / 2
+    )
+    move = Move(center, piece.turn, drift + bend)
+    sides = tuple(cuts[0].center + half_width * side for side in piece.sides)
+    moved = tuple(s.moved(move) for s in shadows)
+    return Fragment(moved, after=cuts[0], before=cuts[1], sides=(sides[0], sides[1]))
+
+
+def _trace(axis: Shadow, cut: Cut, fracture: Fracture) -> Floats:
+    """Points on the film along both lines in which a surface meets the bone."""
+    half_width, half_depth = axis.half_width(fracture.site), axis.half_depth(fracture.site)
+    across = np.linspace(-1.0, 1.0, 65)
+    if fracture.kind == "hairline":
+        across = across[(1 - fracture.from_side * across) / 2 <= fracture.reach]
+    depth = half_depth * np.sqrt(np.maximum(1 - across**2, 0.0))
+    column = cut.column(cut.center + across * half_width)
+    lines = [cut.middle[column] + sign * cut.slant[column] * depth for sign in (-1, 1)]
+    across = cut.center + across * half_width
+    return np.concatenate([_on_film(axis, line, across) for line in lines])
+
+
+def _corners(fragment: Fragment) -> Floats:
+    axis, sides = fragment.shadows[0], fragment.sides
+    if sides is None or fragment.after is None or fragment.before is None:
+        return np.zeros((0, 2))
+    cut = fragment.after
+    low, high = cut.center - cut.spread / _SPREAD, cut.center + cut.spread / _SPREAD
+    across = np.linspace(max(sides[0], low), min(sides[1], high), 17)
+    column = cut.column(across)
+    ends = [c.middle[column] for c in (fragment.after, fragment.before)]
+    return np.concatenate([_on_film(axis, end, across) for end in ends])
+
+
+def _on_film(axis: Shadow, along: Floats, across: Floats) -> Floats:
+    normal = np.array([-axis.along[1], axis.along[0]])
+    return axis.start + along[:, None] * axis.along + across[:, None] * normal
+
+
+def whole(shadows: Sequence[Shadow]) -> Broken:
+    """Return an unbroken bone as its one fragment."""
+    still = tuple(s.moved(STILL) for s in shadows)
+    return Broken((Fragment(still),), np.zeros((0, 2)))
