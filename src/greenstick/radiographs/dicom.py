@@ -15,14 +15,22 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import JPEGExtended12Bit
 
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.decoding import decoding
 from greenstick.radiographs.levels import MAX_PIXELS
-from greenstick.radiographs.quiet import quietly
 from greenstick.radiographs.radiograph import Radiograph
 from greenstick.radiographs.windowing import show
 
 #: Computed and digital radiography, radiographic imaging; OT is how many scanners of films sign.
 _RADIOGRAPHS = ("CR", "DX", "RG", "OT")
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
+#: Modalities (PS3.3 C.7.3.1.1.1) and photometric interpretations that a refusal may name.
+_CODES = frozenset(
+    "AR AU BDUS BI BMD CFM CT DG DMS DOC ECG EEG EMG EPS ES FA FID FS GM HC HD IO IOL IVOCT IVUS "
+    "KER KO LEN LP LS MG MR M3D NM OAM OCT OP OPM OPR OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR "
+    "PT PX REG RESP RF RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM "
+    "SMR SR SRF STAIN TEXTUREMAP TG US VA XA XC unknown RGB YBR_FULL YBR_FULL_422 YBR_PARTIAL_420 "
+    "YBR_ICT YBR_RCT XYB ARGB HSV CMYK".split()  # noqa: SIM905
+) | {"PALETTE COLOR"}
 
 #: Whatever a broken file makes pydicom and its decoders raise; the breadth is the point, since
 #: each decoder has errors of its own and an unreadable file must never stop a series.
@@ -42,7 +50,7 @@ def open_dicom(path: Path, at_least_px: int | None = None) -> Radiograph:  # noq
         Where the file is no projection radiograph, has no pixels, several frames or color, or
         does not decode.
     """
-    with quietly():
+    with decoding():
         file = _parse(path)
         _refuse_others(file, path)
         stored = _stored_values(file, path)
@@ -151,9 +159,8 @@ def _number(file: pydicom.Dataset, keyword: str) -> float | None:
 
 
 def _code(value: str) -> str:
-    """Return a coded value as a message may show it: a short word of capitals and digits."""
-    plain = value.replace("_", "").replace(" ", "")
-    return value if plain.isalnum() and len(value) <= 16 else "not a known code"
+    """Return a code of the standard as it is; anything else may be a name and is not told."""
+    return value if value in _CODES else "none of the standard's"
 
 
 def _spacing(file: pydicom.Dataset) -> tuple[float, float] | None:

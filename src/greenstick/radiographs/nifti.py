@@ -9,8 +9,8 @@ import nibabel
 import numpy as np
 
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.decoding import decoding
 from greenstick.radiographs.levels import MAX_PIXELS, to_unit
-from greenstick.radiographs.quiet import quietly
 from greenstick.radiographs.radiograph import Radiograph
 
 _FAULTS = (
@@ -32,7 +32,7 @@ def open_nifti(path: Path, at_least_px: int | None = None) -> Radiograph:  # noq
         Where the file is no NIfTI image, is a volume, has color or is cut short.
     """
     try:
-        with quietly():
+        with decoding():
             image = _load(path)
             shape = _shape_2d(image, path)
             values = np.asarray(image.dataobj)

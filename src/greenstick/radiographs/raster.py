@@ -2,21 +2,25 @@
 
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageChops, ImageOps, TiffImagePlugin
 
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.decoding import decoding
 from greenstick.radiographs.levels import MAX_PIXELS, to_unit
-from greenstick.radiographs.quiet import quietly
 from greenstick.radiographs.radiograph import Radiograph
 
 _FORMATS = ("PNG", "JPEG", "TIFF")
 #: What Pillow raises at a broken file.
-_FAULTS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error, zlib.error)
+_FAULTS = (
+    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, MemoryError,
+    struct.error, zlib.error,
+)  # fmt: skip
 _GRAY_MODES = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F")
 _PHOTOMETRIC, _SUBFILE, _MIN_IS_WHITE = 262, 254, 0
 
@@ -42,7 +46,7 @@ def open_raster(path: Path, at_least_px: int | None = None) -> Radiograph:
         Where the file does not decode to its last row, holds several pages, or is too large.
     """
     try:
-        with quietly(), Image.open(path, formats=_FORMATS) as image:
+        with decoding(), Image.open(path, formats=_FORMATS) as image:
             return _read(image, path, at_least_px)
     except Image.DecompressionBombError:
         raise _too_large(path) from None
@@ -62,6 +66,8 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
     _draft(image, at_least_px)
     inverted = _is_min_white(image)
     image.load()
+    if image.format == "JPEG" and _ends_in_gray(image) and _is_cut(image, path):
+        raise OSError("its data end early")
     shown = ImageOps.exif_transpose(image)
     gray, colored = _to_gray(shown, path)
     pixels = to_unit(gray)
@@ -123,6 +129,28 @@ def _is_colored(image: Image.Image) -> bool:
 
 def _over_black(gray: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.composite(gray, Image.new("L", gray.size, 0), alpha)
+
+
+def _ends_in_gray(image: Image.Image) -> bool:
+    """Whether the last row is the mid gray that libjpeg gives where there are no data."""
+    last_row = image.crop((0, image.height - 1, image.width, image.height))
+    return last_row.getchannel(0).getextrema() == (128, 128)
+
+
+def _is_cut(image: Image.Image, path: Path) -> bool:
+    """Tell a JPEG whose data end before its end mark, which libjpeg only warns of.
+
+    Further data put before the end mark change the picture of such a file, and of no whole one.
+    """
+    content = path.read_bytes()
+    end = content.rfind(b"\xff\xd9")
+    longer = content[:end] + bytes(range(1, 255)) * 8 + content[end:]
+    with Image.open(BytesIO(longer), formats=("JPEG",)) as other:
+        other.draft(image.mode, image.size)
+        return (
+            other.size != image.size
+            or ImageChops.difference(other.getchannel(0), image.getchannel(0)).getbbox() is not None
+        )
 
 
 def _is_min_white(image: Image.Image) -> bool:

@@ -28,15 +28,18 @@ def show(stored: NDArray[Any], file: pydicom.Dataset) -> NDArray[np.float32]:
     """
     padding = _padding(stored, file)
     low, high = int(stored.min()), int(stored.max())
-    # Every step maps a value alone: a table of the values that occur is quicker than the image.
-    table = np.arange(low, high + 1)
-    counts = np.ones(table.shape, np.bool_) if padding is None else ~_within(table, padding)
+    # Every step maps a value alone: a table of the values is quicker than the image.
+    table, index = np.arange(low, high + 1), stored.astype(np.int64) - low
+    counts = np.zeros(table.shape, np.bool_)
+    counts[index] = True  # a value that does not occur has no say in the range
+    is_padding = np.zeros(table.shape, np.bool_) if padding is None else _within(table, padding)
+    counts &= ~is_padding
     measured = np.asarray(apply_modality_lut(table, file), dtype=np.float64)
     shown = _voi(measured, file, counts)
     if file.PhotometricInterpretation == "MONOCHROME1":
         shown = 1.0 - shown
-    shown[~counts] = 0.0
-    return np.take(shown.astype(np.float32), stored.astype(np.int64) - low)
+    shown[is_padding] = 0.0
+    return np.take(shown.astype(np.float32), index)
 
 
 def _voi(values: Floats, file: pydicom.Dataset, counts: NDArray[np.bool_]) -> Floats:

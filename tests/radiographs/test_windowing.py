@@ -1,0 +1,80 @@
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.pixels import apply_voi_lut
+
+from greenstick.radiographs.windowing import show
+
+
+def elements(**values: Any) -> pydicom.Dataset:
+    file = pydicom.Dataset()
+    file.PhotometricInterpretation = "MONOCHROME2"
+    file.BitsStored, file.BitsAllocated, file.PixelRepresentation = 12, 16, 0
+    for keyword, value in values.items():
+        setattr(file, keyword, value)
+    return file
+
+
+STORED = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_windows_agree_with_pydicom(function: str) -> None:
+    file = elements(WindowCenter="1800", WindowWidth="900", VOILUTFunction=function)
+    expected = apply_voi_lut(STORED, file) / 4095.0
+    np.testing.assert_allclose(show(STORED, file), expected, atol=2e-4)
+
+
+def test_the_first_of_several_windows_counts() -> None:
+    one = elements(WindowCenter="1800", WindowWidth="900")
+    two = elements(WindowCenter=["1800", "40"], WindowWidth=["900", "80"])
+    np.testing.assert_array_equal(show(STORED, one), show(STORED, two))
+
+
+def test_rescaling_comes_before_the_window() -> None:
+    file = elements(RescaleSlope="2", RescaleIntercept="-1000", WindowCenter="0", WindowWidth="101")
+    shown = show(STORED, file).ravel()
+    assert shown[474] == 0.0
+    assert shown[500] == pytest.approx(0.5, abs=0.01)
+    assert shown[526] == 1.0
+
+
+def test_monochrome1_is_inverted() -> None:
+    plain = show(STORED, elements(WindowCenter="1800", WindowWidth="900"))
+    file = elements(WindowCenter="1800", WindowWidth="900", PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_allclose(show(STORED, file), 1.0 - plain, atol=1e-6)
+
+
+def test_padding_is_black_and_has_no_say() -> None:
+    stored = np.array([[-2000, 0, 50, 100]], dtype=np.int16)
+    file = elements(PixelRepresentation=1, PixelPaddingValue=63536)  # -2000, read as unsigned
+    np.testing.assert_allclose(show(stored, file), [[0.0, 0.0, 0.5, 1.0]])
+    file.PhotometricInterpretation = "MONOCHROME1"
+    np.testing.assert_allclose(show(stored, file), [[0.0, 1.0, 0.5, 0.0]])
+
+
+def test_padding_may_be_a_range() -> None:
+    stored = np.array([[0, 5, 10, 110]], dtype=np.uint16)
+    file = elements(PixelPaddingValue=0, PixelPaddingRangeLimit=5)
+    np.testing.assert_allclose(show(stored, file), [[0.0, 0.0, 0.0, 1.0]])
+
+
+def test_a_voi_table_goes_before_the_window() -> None:
+    item = pydicom.Dataset()
+    item.LUTDescriptor = [4, 100, 12]
+    item.add_new("LUTData", "US", [0, 1000, 3000, 4000])
+    file = elements(VOILUTSequence=[item], WindowCenter="1", WindowWidth="2")
+    stored = np.array([[0, 100, 101, 102, 103, 900]], dtype=np.uint16)
+    np.testing.assert_allclose(show(stored, file), [[0.0, 0.0, 0.25, 0.75, 1.0, 1.0]])
+
+
+@pytest.mark.parametrize(("center", "width"), [("90000", "10"), ("100", "0"), ("100", "-5")])
+def test_a_window_that_shows_nothing_is_not_believed(center: str, width: str) -> None:
+    shown = show(STORED, elements(WindowCenter=center, WindowWidth=width))
+    np.testing.assert_allclose(shown, STORED / 4095.0, atol=1e-6)
+
+
+def test_a_constant_image_is_black() -> None:
+    assert not show(np.full((4, 4), 77, np.uint16), elements()).any()
