@@ -1,0 +1,156 @@
+"""Whole runs on a cohort of bright spots: what is promised of the run folder holds."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from greenstick.cohorts.cohort import read_cohort, write_cohort
+from greenstick.errors import GreenstickError
+from greenstick.evidence.evidence import Evidence, read_evidence
+from greenstick.experiments import fold as fold_module
+from greenstick.experiments.experiment import Experiment, check_experiment
+from greenstick.experiments.run import run_experiment
+from greenstick.models.checkpoint import load_checkpoint
+
+RECIPE = {"canvas_px": 64, "epochs": 6, "batch_size": 8, "lr": 3e-3, "precision": "32"}
+
+
+def experiment_on(cohort: Path, **sections: Any) -> Experiment:
+    settings = {
+        "name": "spots",
+        "cohort": str(cohort),
+        "model": {"backbone": "test_resnet", "weights": "none"},
+        "recipe": RECIPE,
+        "split": {"fractions": [0.5, 0.25, 0.25]},
+        "evidence": {"replicates": 200, "overlays": 6, "subgroups": ["site"]},
+        **sections,
+    }
+    return check_experiment(settings, where="test")
+
+
+def run(experiment: Experiment, folder: Path) -> Evidence:
+    return run_experiment(experiment, folder, console=Console(file=io.StringIO()))
+
+
+@pytest.fixture(scope="module")
+def finished(spots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "spots"
+    run(experiment_on(spots), folder)
+    return folder
+
+
+def test_a_run_leaves_everything_that_was_promised(finished: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        "experiment.toml",
+        "cohort.parquet",
+        "dropped.parquet",
+        "audit.json",
+        "splits.parquet",
+        "environment.json",
+        "history.parquet",
+        "scores.parquet",
+        "explanations.parquet",
+        "evidence.json",
+        "overlays",
+        "overlays.parquet",
+        "models",
+    }
+
+
+def test_no_patient_is_on_two_sides(finished: Path) -> None:
+    splits = pl.read_parquet(finished / "splits.parquet")
+    patients = read_cohort(finished / "cohort.parquet").table.select("image", "patient")
+    sides = splits.join(patients, on="image").group_by("patient").agg(pl.col("split").n_unique())
+    assert sides["split"].max() == 1
+
+
+def test_what_was_fitted_was_fitted_on_validation_rows(finished: Path) -> None:
+    evidence = read_evidence(finished / "evidence.json")
+    valid = pl.read_parquet(finished / "scores.parquet").filter(split="valid")
+    assert evidence.operating_point is not None
+    assert (evidence.operating_point.chosen_on, evidence.operating_point.n) == ("valid", len(valid))
+    assert evidence.calibrator is not None
+    assert evidence.calibrator.fitted_on == "valid"
+    assert not evidence.untrue
+
+
+def test_the_spots_are_learned_and_found(finished: Path) -> None:
+    evidence = read_evidence(finished / "evidence.json")
+    assert (evidence.estimate("AUROC").value or 0) > 0.8
+    assert {group.column for group in evidence.subgroups} == {"site"}
+    assert evidence.localisation
+
+
+def test_the_card_holds_what_a_reader_needs(finished: Path) -> None:
+    model, card = load_checkpoint(finished / "models" / "test_resnet")
+    evidence = read_evidence(finished / "evidence.json")
+    assert evidence.operating_point is not None
+    assert card.operating_points[0].threshold == evidence.operating_point.threshold
+    assert card.canvas_px == 64
+    assert card.training_data.n_images > 0
+    assert not model.training
+    assert (finished / "models" / "test_resnet" / "model.onnx").is_file()
+
+
+def test_environment_tells_versions_and_times(finished: Path) -> None:
+    environment = json.loads((finished / "environment.json").read_text())
+    assert {"torch", "greenstick", "cores", "seconds of training"} <= set(environment)
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(
+    spots: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(fold_module, "save_checkpoint", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(experiment_on(spots), folder)
+    assert not (folder / "evidence.json").exists()
+    run(experiment_on(spots), folder)
+    again, before = (pl.read_parquet(f / "scores.parquet") for f in (folder, finished))
+    assert again.drop("image").equals(before.drop("image"))
+
+
+def test_folds_cover_every_image_once(spots: Path, tmp_path: Path) -> None:
+    split = {"method": "kfold", "folds": 3, "valid_fraction": 0.3}
+    evidence = run(
+        experiment_on(spots, split=split, recipe={**RECIPE, "epochs": 1}), tmp_path / "run"
+    )
+    scores = pl.read_parquet(tmp_path / "run" / "scores.parquet").filter(split="test")
+    assert sorted(scores["image"].str.slice(-7)) == sorted(f"{i:03d}.png" for i in range(60))
+    assert len(evidence.operating_points) == 3
+    assert len(list((tmp_path / "run" / "models").iterdir())) == 3
+
+
+def test_what_the_audit_refuses_is_dropped_with_its_reason(spots: Path, tmp_path: Path) -> None:
+    cohort = read_cohort(spots)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((spots.parent / "000.png").read_bytes()[:300])
+    row = cohort.table.head(1).with_columns(image=pl.lit(str(broken)), patient=pl.lit("P99"))
+    both = cohort.with_table(pl.concat([cohort.table, row]))
+    write_cohort(both, tmp_path / "cohort.parquet")
+    with pytest.raises(GreenstickError, match="audit"):
+        stop = {"on_error": "stop"}
+        run(experiment_on(tmp_path / "cohort.parquet", audit=stop), tmp_path / "stopped")
+    few = {**RECIPE, "epochs": 1}
+    run(experiment_on(tmp_path / "cohort.parquet", recipe=few), tmp_path / "run")
+    dropped = pl.read_parquet(tmp_path / "run" / "dropped.parquet")
+    assert dropped["image"].to_list() == ["broken.png"]
+    assert "truncated" in dropped["reason"][0]
+
+
+def test_one_class_only_is_refused(spots: Path, tmp_path: Path) -> None:
+    cohort = read_cohort(spots)
+    healthy = cohort.with_table(cohort.table.filter(pl.col("label") == 0))
+    write_cohort(healthy, tmp_path / "cohort.parquet")
+    with pytest.raises(GreenstickError, match="one class"):
+        run(experiment_on(tmp_path / "cohort.parquet"), tmp_path / "run")
