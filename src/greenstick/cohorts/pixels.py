@@ -263,6 +263,8 @@ def _environment(path: Path) -> Any:
     with _lock:
         key = (os.getpid(), path.resolve())
         if key not in _environments:
+            for other in [other for other in _environments if other[0] != key[0]]:
+                _environments.pop(other).close()  # the child's copy; the parent's stays open
             _environments[key] = lmdb.open(
                 str(path),
                 subdir=False,
