@@ -41,10 +41,14 @@ class Cohort:
         Columns as in :data:`SCHEMA`, then any others.
     root
         The folder that ``image`` is relative to.
+    notes
+        What was left out or taken for granted when the cohort was made, a sentence each; kept in
+        the file.
     """
 
     table: pl.DataFrame
     root: Path
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.table.height
@@ -118,7 +122,8 @@ def _check_values(table: pl.DataFrame) -> None:
     unknown = set(table["split"].drop_nulls().unique()) - set(SPLITS)
     if unknown:
         raise GreenstickError(
-            f"Unknown split {sorted(unknown)}.", remedy=f"Use {', '.join(SPLITS)} or leave it empty."
+            f"Unknown split {sorted(unknown)}.",
+            remedy=f"Use {', '.join(SPLITS)} or leave it empty.",
         )
 
 

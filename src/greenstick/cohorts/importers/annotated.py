@@ -1,0 +1,93 @@
+"""Images with objects marked on them: what COCO, YOLO and Pascal VOC have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from greenstick.cohorts.cohort import BOX
+from greenstick.cohorts.importers.class_names import ClassNames
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One object marked on an image.
+
+    Attributes
+    ----------
+    name
+        Its class.
+    box
+        (x, y, width, height) in pixels of the original, as annotated, be it faulty; None where
+        the class was given without a place.
+    """
+
+    name: str
+    box: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """One image as listed by its annotation, and the objects marked on it."""
+
+    image: str
+    objects: tuple[Marked, ...] = ()
+
+
+def table_of(images: Sequence[Annotated], names: ClassNames) -> pl.DataFrame:
+    """Return annotated images as the columns of a cohort.
+
+    An image is fractured where any object's class means a fracture. Only boxes of such classes
+    are kept, since ``boxes`` says where the fractures are; the names of all other classes (metal,
+    text) go into ``other_objects``, where there are any.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``image``, ``label``, ``fracture_type``, ``boxes``[, ``other_objects``].
+
+    Raises
+    ------
+    GreenstickError
+        Where it is not known whether a class means a fracture.
+    """
+    labels = names.labels(one.name for image in images for one in image.objects)
+    fractures = [[o for o in image.objects if labels[o.name] == 1] for image in images]
+    others = [
+        _joined({o.name for o in image.objects if labels[o.name] == 0}, ", ") for image in images
+    ]
+    table = pl.DataFrame(
+        {
+            "image": [image.image for image in images],
+            "label": [int(bool(marked)) for marked in fractures],
+            "fracture_type": [_fracture_type(marked, names) for marked in fractures],
+            "boxes": [_boxes(marked) for marked in fractures],
+            "other_objects": others,
+        },
+        schema={
+            "image": pl.String,
+            "label": pl.Int8,
+            "fracture_type": pl.String,
+            "boxes": pl.List(BOX),
+            "other_objects": pl.String,
+        },
+    )
+    return table if any(others) else table.drop("other_objects")
+
+
+def _fracture_type(marked: Sequence[Marked], names: ClassNames) -> str | None:
+    return _joined({kind for o in marked if (kind := names.fracture_type(o.name))}, " + ")
+
+
+def _joined(words: set[str], by: str) -> str | None:
+    return by.join(sorted(words)) or None
+
+
+def _boxes(marked: Sequence[Marked]) -> list[dict[str, float | str]] | None:
+    """Return boxes as rows of ``BOX``; None where a fracture was noted without its place."""
+    placed = [
+        dict(zip(("x", "y", "width", "height"), o.box, strict=True)) | {"class": o.name}
+        for o in marked
+        if o.box is not None
+    ]
+    return placed if placed or not marked else None

@@ -1,0 +1,122 @@
+"""COCO: one JSON file with images, categories and annotations (Lin et al., 2014)."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
+from greenstick.cohorts.importers.class_names import ClassNames
+from greenstick.cohorts.importers.files import files_in, images_in, keep_found, locate, split_in
+from greenstick.cohorts.importers.imported import Imported
+from greenstick.cohorts.importers.outlines import box_of_mask, box_of_polygons
+from greenstick.cohorts.importers.settings import ImportSettings
+from greenstick.cohorts.importers.unlisted import with_unlisted
+from greenstick.errors import GreenstickError
+
+
+def import_coco(source: Path, settings: ImportSettings) -> Imported:
+    """Import a COCO file, or a folder with ``train/_annotations.coco.json`` and the like.
+
+    An image that the file lists without annotations has no fracture.
+
+    Raises
+    ------
+    GreenstickError
+        Where the file is no COCO JSON, an image is missing, or a class is not known.
+    """
+    names = ClassNames(settings.positive, settings.negative)
+    root = settings.images or (source if source.is_dir() else source.parent)
+    images = [image for file in coco_files(source) for image in _placed(file, source)]
+    table = table_of(images, names)
+    located = locate(table["image"].to_list(), root)
+    kept, note = keep_found(located, root, skip_missing=settings.skip_missing)
+    table = table.with_columns(pl.Series("image", located.images, dtype=pl.String)).filter(
+        pl.Series(kept)
+    )
+    splits = pl.Series("split", [split_in(image) for image in table["image"]], dtype=pl.String)
+    imported = Imported(table.with_columns(splits), root, (note,) if note else ())
+    return with_unlisted(imported, images_in(root), negative=settings.unlisted_are_negative)
+
+
+def coco_files(source: Path) -> list[Path]:
+    """Return the file itself, or every ``*_annotations.coco.json`` below a folder."""
+    if source.is_file():
+        return [source]
+    return [source / name for name in files_in(source) if name.endswith("_annotations.coco.json")]
+
+
+def _placed(file: Path, source: Path) -> list[Annotated]:
+    """Read a file; below a folder its images lie beside it, and names may repeat elsewhere."""
+    images = read_coco(file)
+    if source.is_file() or file.parent == source:
+        return images
+    folder = file.parent.relative_to(source).as_posix()
+    return [Annotated(f"{folder}/{image.image}", image.objects) for image in images]
+
+
+def read_coco(path: Path) -> list[Annotated]:
+    """Read a COCO file: one entry for each image it lists.
+
+    An annotation's box is its ``bbox``; where that is lacking, the box around its polygons or its
+    mask; where those are lacking too, it counts for the class alone.
+
+    Raises
+    ------
+    GreenstickError
+        Where it is no COCO JSON, or an annotation has an unknown image or category.
+    """
+    content = _load(path)
+    categories = {one["id"]: str(one["name"]) for one in content["categories"]}
+    listed = {one["id"]: str(one["file_name"]) for one in content["images"]}
+    objects: dict[Any, list[Marked]] = defaultdict(list)
+    for number, annotation in enumerate(content["annotations"]):
+        try:
+            name = categories[annotation["category_id"]]
+            objects[annotation["image_id"]].append(Marked(name, _box(annotation)))
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise GreenstickError(
+                f"Annotation {number} (counted from 0) of {path} has no known category, or a "
+                "faulty box.",
+                remedy="Its category_id must be listed, its bbox be four numbers.",
+            ) from None
+    strangers = objects.keys() - listed.keys()
+    if strangers:
+        raise GreenstickError(
+            f"{len(strangers)} images have annotations in {path} but are not listed there.",
+            remedy="Add them to its 'images', or remove the annotations.",
+        )
+    return [Annotated(name, tuple(objects[key])) for key, name in listed.items()]
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError) as error:
+        raise GreenstickError(
+            f"{path} cannot be read as JSON ({error}).", remedy="Give a COCO file."
+        ) from None
+    keys = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in keys):
+        has = f"has {', '.join(content)}" if isinstance(content, dict) else "is a list"
+        raise GreenstickError(
+            f"{path} is no COCO file: it {has}.", remedy=f"It needs the lists {', '.join(keys)}."
+        )
+    if not all("id" in image and "file_name" in image for image in content["images"]):
+        raise GreenstickError(
+            f"An image in {path} has no id or no file_name.", remedy="Each needs both."
+        )
+    return content
+
+
+def _box(annotation: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    bbox, outline = annotation.get("bbox"), annotation.get("segmentation")
+    if bbox:
+        x, y, width, height = map(float, bbox)
+        return (x, y, width, height)
+    if isinstance(outline, dict):
+        return box_of_mask(outline["counts"], height_px=int(outline["size"][0]))
+    return box_of_polygons(outline) if outline else None

@@ -1,0 +1,145 @@
+"""A CSV file: one row an image, columns by any name, separated by ',', ';', tab or '|'."""
+
+import csv
+import io
+from pathlib import Path
+
+import polars as pl
+
+from greenstick.cohorts.cohort import SCHEMA
+from greenstick.cohorts.importers.class_names import ClassNames
+from greenstick.cohorts.importers.files import SPLIT_NAMES, keep_found, locate
+from greenstick.cohorts.importers.imported import Imported
+from greenstick.cohorts.importers.settings import ImportSettings
+from greenstick.errors import GreenstickError
+
+_SEPARATORS = ",;\t|"
+_NOTHING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+
+
+def import_csv(source: Path, settings: ImportSettings) -> Imported:
+    """Import a CSV file with one row an image.
+
+    Columns that the cohort has no place for are kept; one that would stand in the place of
+    another (a ``label`` column where the label is taken from elsewhere) gets ``_in_csv`` added.
+
+    Raises
+    ------
+    GreenstickError
+        Where it is no CSV, lacks a column (lists those it has), a row has no image, an image is
+        missing, or a label's word is not known.
+    """
+    given = _read(source)
+    chosen = _chosen_columns(given, settings)
+    names = ClassNames(settings.positive, settings.negative)
+    words = given[chosen["label"]]
+    if words.null_count() == len(words):
+        raise GreenstickError(
+            f"Column {chosen['label']!r} is empty.", remedy="Choose another with --label-column."
+        )
+    labels = names.labels(words.drop_nulls().unique())
+    types = {word: names.fracture_type(word) for word in labels}
+    table = pl.DataFrame(
+        {
+            "image": given[chosen["image"]],
+            "label": words.replace_strict(labels, default=None, return_dtype=pl.Int8),
+            "fracture_type": given[chosen["fracture_type"]]
+            if "fracture_type" in chosen
+            else words.replace_strict(types, default=None, return_dtype=pl.String),
+        }
+    )
+    if "patient" in chosen:
+        table = table.with_columns(given[chosen["patient"]].alias("patient"))
+    return _with_files(table.hstack(_others(given, chosen)), source, settings)
+
+
+def _read(source: Path) -> pl.DataFrame:
+    """Return all columns as text: a patient '007' must not become the number 7."""
+    text = _decode(source.read_bytes())
+    head = text.partition("\n")[0]
+    try:
+        table = pl.read_csv(
+            io.BytesIO(text.encode()),
+            separator=_separator(head),
+            infer_schema=False,
+            null_values=list(_NOTHING),
+        )
+    except pl.exceptions.PolarsError as error:
+        raise GreenstickError(
+            f"{source} cannot be read as CSV ({str(error).splitlines()[0]}).",
+            remedy="Save it as CSV with a row of column names and the same number of cells a row.",
+        ) from None
+    table = table.rename({name: name.strip() for name in table.columns})
+    return table.with_columns(pl.all().str.strip_chars())
+
+
+def _decode(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what a spreadsheet calls Unicode text
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def _separator(head: str) -> str:
+    """Return what parts the header into most columns; quoted separators do not count."""
+    return max(_SEPARATORS, key=lambda mark: len(next(csv.reader([head], delimiter=mark), [])))
+
+
+def _chosen_columns(given: pl.DataFrame, settings: ImportSettings) -> dict[str, str]:
+    """Return the cohort's column to the CSV's."""
+    chosen = {
+        "image": settings.image_column,
+        "label": settings.label_column,
+        "patient": settings.patient_column or "patient",
+        "fracture_type": settings.fracture_type_column or "fracture_type",
+    }
+    asked = {"image", "label"}
+    asked |= {"patient"} if settings.patient_column else set()
+    asked |= {"fracture_type"} if settings.fracture_type_column else set()
+    for place, name in chosen.items():
+        if place in asked and name not in given.columns:
+            option = f"--{place.replace('_', '-')}-column"
+            raise GreenstickError(
+                f"The CSV has no column {name!r}; it has: {', '.join(given.columns)}.",
+                remedy=f"Say which one with {option}.",
+            )
+    return {place: name for place, name in chosen.items() if name in given.columns}
+
+
+def _others(given: pl.DataFrame, chosen: dict[str, str]) -> pl.DataFrame:
+    others = pl.DataFrame([_typed(column) for column in given.drop(set(chosen.values()))])
+    if "split" in others.columns:
+        words = pl.col("split").cast(pl.String)
+        others = others.with_columns(words.str.to_lowercase().replace(SPLIT_NAMES).alias("split"))
+    taken = {name: f"{name}_in_csv" for name in others.columns if name in set(SCHEMA) - {"split"}}
+    return others.rename(taken)
+
+
+def _typed(text: pl.Series) -> pl.Series:
+    """Return numbers where all are numbers; '007' stays text."""
+    if text.str.contains(r"^[+-]?0\d").any():
+        return text
+    for dtype in (pl.Int64, pl.Float64):
+        numbers = text.cast(dtype, strict=False)
+        if numbers.null_count() == text.null_count():
+            return numbers
+    return text
+
+
+def _with_files(table: pl.DataFrame, source: Path, settings: ImportSettings) -> Imported:
+    """Replace the names listed by the paths of the files, relative to the folder of the images."""
+    if table["image"].null_count():
+        raise GreenstickError(
+            f"{table['image'].null_count()} rows have no image.",
+            remedy="Remove them, or give the file's name.",
+        )
+    root = settings.images or source.parent
+    located = locate(table["image"].to_list(), root)
+    kept, note = keep_found(located, root, skip_missing=settings.skip_missing)
+    images = pl.Series("image", located.images, dtype=pl.String)
+    table = table.with_columns(images).filter(pl.Series(kept))
+    unknown = table["label"].null_count()
+    unlabeled = f"{unknown} images have no label." if unknown else ""
+    return Imported(table, root, tuple(filter(None, (note, unlabeled))))

@@ -1,0 +1,206 @@
+"""Find images: all in a folder, or those that a table lists by name."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from greenstick.errors import GreenstickError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz")
+
+#: How folders and tables of others call our splits.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def is_image(name: str) -> bool:
+    """Tell by its suffix whether a file is an image that can be opened."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def stem(name: str) -> str:
+    """Return a file's name without its folder and without the suffix of an image."""
+    base = name.rpartition("/")[2]
+    for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True):
+        if base.lower().endswith(suffix):
+            return base[: -len(suffix)]
+    return base
+
+
+def split_in(path: str) -> str | None:
+    """Return the split that a folder in the path is named after, if any."""
+    for part in PurePosixPath(path).parts[:-1]:
+        name = part.casefold()
+        for word in (name, *name.replace("_", " ").replace("-", " ").split()):
+            if word in SPLIT_NAMES:
+                return SPLIT_NAMES[word]
+    return None
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return every file below a folder, as sorted POSIX paths relative to it.
+
+    Links to folders are followed, once each. What operating systems and notebooks leave behind
+    (names that begin with a dot, ``__MACOSX``) is passed over.
+
+    Raises
+    ------
+    GreenstickError
+        Where the folder is not there.
+    """
+    if not folder.is_dir():
+        raise GreenstickError(f"There is no folder {folder}.", remedy="Check the path.")
+    return sorted(_walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    for where, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        if real in seen:  # a link back to a folder above: following it would never end
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
+        start = os.path.relpath(where, folder).replace(os.sep, "/")
+        prefix = "" if start == "." else f"{start}/"
+        yield from (prefix + file for file in files if not file.startswith("."))
+
+
+def images_in(folder: Path) -> list[str]:
+    """Return every image below a folder, as sorted POSIX paths relative to it.
+
+    Raises
+    ------
+    GreenstickError
+        Where the folder is not there or holds no image.
+    """
+    files = files_in(folder)
+    images = [file for file in files if is_image(file)]
+    if not images:
+        holds = f"none of its {len(files)} files is one" if files else "it is empty"
+        raise GreenstickError(
+            f"There are no images in {folder}: {holds}.",
+            remedy=f"Images end in {', '.join(IMAGE_SUFFIXES)}.",
+        )
+    return images
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where listed images are.
+
+    Attributes
+    ----------
+    images
+        For each listed name its path relative to the folder, or None where it is missing.
+    missing
+        The names that are missing.
+    """
+
+    images: list[str | None]
+    missing: list[str]
+
+
+def locate(names: Sequence[str], folder: Path) -> Located:
+    """Find listed images in a folder.
+
+    A name may be a path relative to the folder, an absolute path, the end of a path in a folder
+    below, a path of somebody else's machine that ends like one here, and may lack its suffix.
+
+    Raises
+    ------
+    GreenstickError
+        Where a name fits several files, or two names lead to one file.
+    """
+    plain = [name.strip().replace("\\", "/") for name in names]
+    images: list[str | None] = [
+        name if name and os.path.isfile(os.path.join(folder, name)) else None  # noqa: PTH113, PTH118
+        for name in plain  # 100,000 of them: pathlib would take ten times as long
+    ]
+    if None in images:
+        index = _Index(files_in(folder))
+        images = [
+            index.find(name) if there is None else there
+            for name, there in zip(plain, images, strict=True)
+        ]
+    _refuse_shared(plain, images)
+    return Located(images, [n for n, there in zip(names, images, strict=True) if there is None])
+
+
+class _Index:
+    """Images by name, by name in lower case, and by name without suffix."""
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        for file in filter(is_image, files):
+            self._by_name[file.rpartition("/")[2].casefold()].append(file)
+            self._by_stem[stem(file).casefold()].append(file)
+
+    def find(self, name: str) -> str | None:
+        base = name.rpartition("/")[2].casefold()
+        whole = self._by_name.get(base, [])
+        candidates = whole or (self._by_stem.get(base, []) if not is_image(name) else [])
+        if len(candidates) > 1:
+            candidates = _ending_like(name, candidates)
+        if len(candidates) > 1:
+            raise GreenstickError(
+                f"{name!r} may be any of {len(candidates)} files, e.g. {candidates[0]} and "
+                f"{candidates[1]}.",
+                remedy="List images with their folder, or give one folder with --images.",
+            )
+        return candidates[0] if candidates else None
+
+
+def _ending_like(name: str, candidates: list[str]) -> list[str]:
+    """Return the candidates whose folders agree with the name's, counted from the end, longest."""
+    wanted = name.casefold().split("/")[-2::-1]
+
+    def agreement(candidate: str) -> int:
+        folders = candidate.casefold().split("/")[-2::-1]
+        pairs = zip(wanted, folders, strict=False)
+        return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(wanted), len(folders)))
+
+    best = max(map(agreement, candidates))
+    return [candidate for candidate in candidates if agreement(candidate) == best]
+
+
+def _refuse_shared(names: Sequence[str], images: Sequence[str | None]) -> None:
+    taken: dict[str, str] = {}
+    for name, image in zip(names, images, strict=True):
+        if image is not None and taken.setdefault(image, name) != name:
+            raise GreenstickError(
+                f"{taken[image]!r} and {name!r} both lead to {image}.",
+                remedy="Correct the names, or give the folder they start from with --images.",
+            )
+
+
+def keep_found(located: Located, folder: Path, *, skip_missing: bool) -> tuple[list[bool], str]:
+    """Return which listed images to keep, and a note on those left out ('' for none).
+
+    Raises
+    ------
+    GreenstickError
+        Where some are missing and may not be left out, or where all are.
+    """
+    lost, total = len(located.missing), len(located.images)
+    first = ", ".join(located.missing[:3])
+    if lost and (not skip_missing or lost == total):
+        raise GreenstickError(
+            f"{lost} of {total} listed images are not in {folder}, first: {first}.",
+            remedy="Give their folder with --images"
+            + ("." if lost == total else ", or leave them out with --skip-missing."),
+        )
+    note = f"{lost} of {total} listed images were missing and left out, first: {first}."
+    return [image is not None for image in located.images], note if lost else ""

@@ -1,0 +1,66 @@
+"""The box around an outline: polygons, or a run-length mask as COCO writes it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Box = tuple[float, float, float, float]
+
+
+def box_of_polygons(polygons: Sequence[Sequence[float]]) -> Box:
+    """Return the box (x, y, width, height) around polygons given as x, y, x, y, ...
+
+    Raises
+    ------
+    ValueError
+        Where there is no point, or a number is missing.
+    """
+    points = np.concatenate([np.reshape(np.asarray(p, float), (-1, 2)) for p in polygons])
+    (x, y), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    return (float(x), float(y), float(right - x), float(bottom - y))
+
+
+def box_of_mask(counts: Sequence[int] | str, *, height_px: int) -> Box | None:
+    """Return the box around a mask, None for an empty one.
+
+    Parameters
+    ----------
+    counts
+        Lengths of runs, column by column, outside and inside by turns, beginning outside; or the
+        same as COCO's compressed text.
+    height_px
+        Height of the image.
+    """
+    lengths = _expanded(counts) if isinstance(counts, str) else list(counts)
+    ends = np.cumsum(np.asarray(lengths, dtype=np.int64))
+    starts, stops = ends[0:-1:2], ends[1::2]
+    starts, stops = starts[stops > starts], stops[stops > starts]
+    if not len(starts):
+        return None
+    left, right = starts // height_px, (stops - 1) // height_px
+    within = left == right  # else the run goes round a column's end and fills the height
+    top = np.where(within, starts % height_px, 0).min()
+    bottom = np.where(within, (stops - 1) % height_px, height_px - 1).max()
+    x, width = left.min(), right.max() - left.min() + 1
+    return (float(x), float(top), float(width), float(bottom - top + 1))
+
+
+def _expanded(text: str) -> list[int]:
+    """Undo COCO's compression: 6 bits a letter, 5 of them a number's, low ones first.
+
+    From the fourth on, a number is the difference to the one two before. The coding is that of
+    the COCO API (Lin and Dollár, 2014).
+    """
+    lengths: list[int] = []
+    value, shift = 0, 0
+    for letter in text:
+        bits = ord(letter) - 48
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if bits & 0x20:
+            continue
+        if bits & 0x10:
+            value -= 1 << shift
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+        value, shift = 0, 0
+    return lengths

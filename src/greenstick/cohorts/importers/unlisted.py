@@ -1,0 +1,39 @@
+"""Images that lie there but are listed by no annotation."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from greenstick.cohorts.cohort import BOX
+from greenstick.cohorts.importers.files import split_in
+from greenstick.cohorts.importers.imported import Imported
+
+
+def with_unlisted(imported: Imported, images: Sequence[str], *, negative: bool) -> Imported:
+    """Add images that are not listed as having no fracture, or note that they are left out.
+
+    Silence is not taken for 'no fracture' unasked: it may be an image that nobody looked at.
+    """
+    listed = set(imported.table["image"])
+    rest = [image for image in images if image not in listed]
+    if not rest:
+        return imported
+    if not negative:
+        note = (
+            f"{len(rest)} images are listed by no annotation and were left out, first {rest[0]}; "
+            "--unlisted-negative takes them for images without a fracture."
+        )
+        return replace(imported, notes=(*imported.notes, note))
+    added = pl.DataFrame(
+        {
+            "image": rest,
+            "label": [0] * len(rest),
+            "boxes": [[]] * len(rest),
+            "split": [split_in(image) for image in rest],
+        },
+        schema={"image": pl.String, "label": pl.Int8, "boxes": pl.List(BOX), "split": pl.String},
+    )
+    table = pl.concat([imported.table, added], how="diagonal")
+    note = f"{len(rest)} images listed by no annotation were taken for images without a fracture."
+    return replace(imported, table=table, notes=(*imported.notes, note))
