@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from greenstick.evidence.at_point import at_operating_point, confusion
+from greenstick.errors import GreenstickError
+from greenstick.evidence.at_point import at_operating_point, at_prevalence, confusion
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.rows import ScoredRows
 
@@ -28,7 +29,7 @@ def from_counts(tp: int, fp: int, fn: int, tn: int) -> tuple[Bools, Bools]:
     return labels, np.repeat([True, True, False, False], [tp, fp, fn, tn])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 def test_figures_agree_with_scikit_learn(tp: int, fp: int, fn: int, tn: int) -> None:
     labels, calls = from_counts(tp, fp, fn, tn)
@@ -135,3 +136,36 @@ def test_each_figure_says_on_how_many_images_it_rests() -> None:
     found = figures([1, 1, 1, 0], [1, 0, 1, 0], [0, 0, 1, 2])
     assert (found["sensitivity"].n_images, found["sensitivity"].n_patients) == (3, 2)
     assert (found["specificity"].n_images, found["accuracy"].n_images) == (1, 4)
+
+
+def test_predictive_values_follow_bayes() -> None:
+    labels, calls = from_counts(80, 30, 20, 70)  # sensitivity 0.8, specificity 0.7
+    rows = judged(labels)
+    ppv, npv = at_prevalence(rows, calls, 0.1)
+    assert ppv.name == "PPV at prevalence 0.1"
+    assert ppv.value == pytest.approx(0.08 / (0.08 + 0.27))
+    assert npv.value == pytest.approx(0.63 / (0.63 + 0.02))
+    for e in (ppv, npv):
+        assert e.lower < e.value < e.upper
+    own = at_prevalence(rows, calls, 0.5)[0]
+    assert own.value == pytest.approx(80 / 110)
+
+
+def test_predictive_values_stand_where_nothing_was_wrong_or_nothing_called() -> None:
+    labels, calls = from_counts(10, 0, 0, 20)
+    ppv, npv = at_prevalence(judged(labels), calls, 0.1)
+    assert (ppv.value, npv.value) == (1.0, 1.0)
+    assert (ppv.upper, npv.upper) == (1.0, 1.0)
+    assert 0 < ppv.lower < npv.lower < 1
+    nothing = np.zeros(30, dtype=bool)
+    undefined = at_prevalence(judged(labels), nothing, 0.1)[0]
+    assert (undefined.value, undefined.lower, undefined.upper) == (None, None, None)
+    assert at_prevalence(judged(labels), nothing, 0.1)[1].value == pytest.approx(0.9)
+    assert at_prevalence(judged(labels), ~nothing, 0.1)[1].value is None
+
+
+@pytest.mark.parametrize("prevalence", [0.0, 1.0, 30.0])
+def test_a_prevalence_is_a_share(prevalence: float) -> None:
+    labels, calls = from_counts(1, 1, 1, 1)
+    with pytest.raises(GreenstickError, match="prevalence"):
+        at_prevalence(judged(labels), calls, prevalence)

@@ -63,6 +63,15 @@ def test_everything_promised_is_there(scores_table: Draw) -> None:
     assert not found.untrue
 
 
+def test_what_is_asked_for_is_added(scores_table: Draw) -> None:
+    found = judged(
+        scores_table(), point=given_point(0.4), prevalence=0.02, specificities=(0.8, 1.0)
+    )
+    partial = found.estimate("partial AUROC (specificity 0.80 to 1.00)")
+    assert 0.5 < partial.lower < partial.value < partial.upper < 1
+    assert found.estimate("PPV at prevalence 0.02").value < found.estimate("PPV").value
+
+
 def test_evidence_survives_its_file(scores_table: Draw, tmp_path: Path) -> None:
     table = scores_table()
     temperature = fit_temperature(table["logit"], table["label"], fitted_on="valid")

@@ -22,6 +22,7 @@ from greenstick.evidence.ranking import (
     steps,
     weighted_auroc,
     weighted_average_precision,
+    weighted_partial_auroc,
 )
 from greenstick.evidence.resampling import statistics_of
 from greenstick.evidence.rows import Ints, ScoredRows
@@ -83,6 +84,31 @@ def test_curves_agree_with_scikit_learn(drawn_rows: Draw, levels: int) -> None:
     precision, recall, _ = precision_recall_curve(rows.labels, rows.scores)
     reached = [precision[:-1][recall[:-1] >= r - 1e-12][-1] for r in GRID[1:]]
     np.testing.assert_allclose(precision_on_grid(curve)[0][1:], reached)
+
+
+@pytest.mark.parametrize("levels", [0, 6])
+@pytest.mark.parametrize("high", [0.1, 0.37, 1.0])
+def test_the_partial_area_agrees_with_scikit_learn(
+    drawn_rows: Draw, levels: int, high: float
+) -> None:
+    rows = drawn_rows(150, steps=levels)
+    weights = draw_weights(np.random.default_rng(0), 150, 1)
+    ranking = rank(rows)
+    by_row = np.empty(150)
+    by_row[ranking.order] = weights[0]
+    curve = steps(ranking, weights)
+    expected = roc_auc_score(rows.labels, rows.scores, max_fpr=high, sample_weight=by_row)
+    assert weighted_partial_auroc(curve, 0.0, high)[0] == pytest.approx(expected)
+
+
+def test_a_partial_area_in_the_middle_agrees_with_the_trapezoid(drawn_rows: Draw) -> None:
+    rows = drawn_rows(200, steps=9)
+    fpr, tpr, _ = roc_curve(rows.labels, rows.scores)
+    x = np.linspace(0.2, 0.6, 200_001)
+    area = np.trapezoid(np.interp(x, fpr, tpr), x)
+    expected = (1 + (area - 0.16) / (0.4 - 0.16)) / 2
+    curve = steps(rank(rows), np.ones((1, 200), dtype=np.int64))
+    assert weighted_partial_auroc(curve, 0.2, 0.6)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_roc_curve_ends_in_its_corner(drawn_rows: Draw) -> None:

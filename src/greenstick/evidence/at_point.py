@@ -1,7 +1,10 @@
 """What the calls at an operating point are worth."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from greenstick.errors import GreenstickError
 from greenstick.evidence.estimates import Confusion, Estimate
 from greenstick.evidence.intervals import (
     Interval,
@@ -117,6 +120,51 @@ def likelihood_ratios(rows: ScoredRows, calls: Bools, level: float = 0.95) -> li
     if y.all() or not y.any():
         return [undefined(name, rows, level, "only one class") for name in ("LR+", "LR-")]
     return [_ratio("LR+", rows, calls, level), _ratio("LR-", rows, ~calls, level)]
+
+
+def at_prevalence(
+    rows: ScoredRows, calls: Bools, prevalence: float, level: float = 0.95
+) -> list[Estimate]:
+    """Return PPV and NPV as they would be where fractures are as common as stated.
+
+    By Bayes' theorem from the likelihood ratios, of which both are monotone functions, so that
+    their limits carry over. The prevalence is taken to be known.
+
+    Raises
+    ------
+    GreenstickError
+        Where the prevalence does not lie between 0 and 1.
+    """
+    if not 0 < prevalence < 1:
+        raise GreenstickError(
+            f"A prevalence of {prevalence} is none.", remedy="Give a share between 0 and 1."
+        )
+    odds = prevalence / (1 - prevalence)
+    names = (f"PPV at prevalence {prevalence:g}", f"NPV at prevalence {prevalence:g}")
+    above, below = likelihood_ratios(rows, calls, level)
+    return [
+        _after(above, names[0], lambda ratio: ratio * odds / (1 + ratio * odds), calls.any()),
+        _after(below, names[1], lambda ratio: 1 / (1 + ratio * odds), (~calls).any()),
+    ]
+
+
+def _after(ratio: Estimate, name: str, of: Callable[[float], float], defined: np.bool_) -> Estimate:
+    if not defined or ratio.lower is None:
+        unknown = {"value": None, "lower": None, "upper": None}
+        return ratio.model_copy(
+            update={"name": name, "method": "not estimable: no such call", **unknown}
+        )
+    certain = 1.0 if of(1e9) > 0.5 else 0.0  # what an infinite ratio tells
+    limits = [of(ratio.lower), certain if ratio.upper is None else of(ratio.upper)]
+    return ratio.model_copy(
+        update={
+            "name": name,
+            "value": certain if ratio.value is None else of(ratio.value),
+            "lower": min(limits),
+            "upper": max(limits),
+            "method": f"{ratio.method}, of {ratio.name}",
+        }
+    )
 
 
 def _ratio(name: str, rows: ScoredRows, hits: Bools, level: float) -> Estimate:

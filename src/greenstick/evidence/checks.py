@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from greenstick.decision.calibration import Temperature
+from greenstick.decision.calibration import Calibrator
 from greenstick.decision.operating_points import OperatingPoint, candidates, fingerprint
 from greenstick.evidence.rows import ScoredRows
 from greenstick.findings import Finding, Severity
@@ -97,10 +97,10 @@ def check_provenance(
     rows: ScoredRows,
     name: str,
     points: Sequence[OperatingPoint],
-    calibration: Temperature | None,
+    calibration: Calibrator | None,
     logits: pl.Series | None,
 ) -> list[Finding]:
-    """Return whether thresholds and temperature come from other rows than those judged.
+    """Return whether thresholds and calibration come from other rows than those judged.
 
     Names are compared, and so are digests of labels and scores: rows that are called otherwise
     are still the same rows.
@@ -146,7 +146,7 @@ def _suspicious(rows: ScoredRows, point: OperatingPoint) -> bool:
 
 
 def _calibration(
-    rows: ScoredRows, name: str, calibration: Temperature, logits: pl.Series | None
+    rows: ScoredRows, name: str, calibration: Calibrator, logits: pl.Series | None
 ) -> Finding:
     own = "" if logits is None else fingerprint(rows.labels, logits.cast(pl.Float64).to_numpy())
     if same(calibration.fitted_on, name) or (own and own == calibration.fingerprint):
@@ -160,14 +160,14 @@ def _calibration(
         return Finding(
             "calibration-at-bound",
             Severity.WARNING,
-            f"The temperature ran into its bound ({calibration.value:.3g}): the rows it was "
-            "fitted on are separable or the scores say nothing.",
+            "The calibration ran into a bound: the rows it was fitted on are separable, or the "
+            "scores say nothing.",
             remedy="Fit it on more rows.",
         )
     return Finding(
         "calibration-from-elsewhere",
         Severity.PASSED,
-        f"Temperature {calibration.value:.3f}, fitted on {calibration.fitted_on}.",
+        f"Calibration fitted on {calibration.fitted_on} ({calibration.n} images).",
     )
 
 

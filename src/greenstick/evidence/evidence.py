@@ -9,10 +9,10 @@ import polars as pl
 from pydantic import Field
 
 from greenstick import RESEARCH_USE
-from greenstick.decision.calibration import Temperature
+from greenstick.decision.calibration import Calibration
 from greenstick.decision.operating_points import OperatingPoint, decide
 from greenstick.errors import GreenstickError
-from greenstick.evidence.at_point import at_operating_point, confusion
+from greenstick.evidence.at_point import at_operating_point, at_prevalence, confusion
 from greenstick.evidence.checks import check_pooling, check_provenance, check_rows
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import (
@@ -82,7 +82,7 @@ class Evidence(Record):
     n_positive: int
     discrimination: list[Estimate]
     calibration: list[Estimate] = Field(default_factory=list)
-    calibrator: Temperature | None = None
+    calibrator: Calibration | None = None
     operating_point: OperatingPoint | None = None
     operating_points: list[OperatingPoint] = Field(default_factory=list)
     at_operating_point: list[Estimate] = Field(default_factory=list)
@@ -124,13 +124,15 @@ def evaluate(
     scores: pl.DataFrame,
     *,
     point: OperatingPoint | Sequence[OperatingPoint] | None = None,
-    calibration: Temperature | None = None,
+    calibration: Calibration | None = None,
     rows: str,
     seed: int = 0,
     replicates: int = 2000,
     level: float = 0.95,
     subgroups: Sequence[str] = (),
     missing: Missing = "refuse",
+    prevalence: float | None = None,
+    specificities: tuple[float, float] | None = None,
 ) -> Evidence:
     """Judge the scores of one model.
 
@@ -157,6 +159,10 @@ def evaluate(
         Columns to judge value by value.
     missing
         ``"refuse"`` rows without label or score, or ``"drop"`` them with a warning.
+    prevalence
+        Adds PPV and NPV as they would be where this share of images has a fracture.
+    specificities
+        Adds the partial AUROC over this range, e.g. ``(0.8, 1.0)``.
 
     Raises
     ------
@@ -169,7 +175,9 @@ def evaluate(
     judged = to_rows(table)
     points = _as_list(point)
     calls = calls_of(table, points)
-    resampling = resample_rows(judged, replicates=replicates, seed=seed, level=level)
+    resampling = resample_rows(
+        judged, replicates=replicates, seed=seed, level=level, specificities=specificities
+    )
     logits = table["logit"] if "logit" in table.columns else None
     return Evidence(
         model=model,
@@ -182,7 +190,7 @@ def evaluate(
         calibrator=calibration,
         operating_point=points[0] if len(points) == 1 else None,
         operating_points=points,
-        at_operating_point=[] if calls is None else at_operating_point(judged, calls, level),
+        at_operating_point=_at_point(judged, calls, prevalence, level),
         confusion=None if calls is None else confusion(judged.labels, calls),
         roc=resampling.roc,
         precision_recall=resampling.precision_recall,
@@ -259,6 +267,15 @@ def _calls_by_fold(
             remedy="Give each point its fold and repeat, and the table these columns.",
         )
     return calls
+
+
+def _at_point(
+    rows: ScoredRows, calls: Bools | None, prevalence: float | None, level: float
+) -> list[Estimate]:
+    if calls is None:
+        return []
+    stated = [] if prevalence is None else at_prevalence(rows, calls, prevalence, level)
+    return [*at_operating_point(rows, calls, level), *stated]
 
 
 def _calibration_error(rows: ScoredRows, level: float, seed: int) -> list[Estimate]:

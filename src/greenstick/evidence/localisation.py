@@ -6,7 +6,7 @@ import polars as pl
 from greenstick.evidence.bootstrap import resample
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.intervals import bca, clustered_wilson, expanded
-from greenstick.evidence.rows import Floats, Ints
+from greenstick.evidence.rows import Floats, Ints, numbered
 from greenstick.scores import need_columns, patients_of
 
 
@@ -32,7 +32,7 @@ def localisation(
     table = table.drop_nulls(names)
     if table.is_empty():
         return []
-    patients = (patients_of(table).rank("dense") - 1).cast(pl.Int64).to_numpy()
+    patients = numbered(patients_of(table))
     n = np.bincount(patients).astype(np.float64)
     hits = np.bincount(patients, table["peak_hit"].to_numpy()).astype(np.float64)
     interval = clustered_wilson(hits, n, level)

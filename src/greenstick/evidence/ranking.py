@@ -124,6 +124,23 @@ def weighted_auroc(curve: Steps) -> Floats:
     return 1.0 - _share(lost, curve.positives * curve.negatives)
 
 
+def weighted_partial_auroc(curve: Steps, low: float, high: float) -> Floats:
+    """Return the (b,) area under the ROC curve between two values of 1 - specificity.
+
+    It is standardized as by McClish (1989): 0.5 where the scores say nothing, 1 where the ranking
+    is perfect. NaN where a class has no weight.
+    """
+    positives, negatives = curve.positives, curve.negatives
+    left, right = low * negatives[:, None], high * negatives[:, None]
+    begin, end = np.clip(curve.fp_above, left, right), np.clip(curve.fp, left, right)
+    width = np.maximum(curve.fp - curve.fp_above, 1e-9)
+    # A group's fractures count in full right of the group, and along a slope within it.
+    slope = ((end - curve.fp_above) ** 2 - (begin - curve.fp_above) ** 2) / (2 * width)
+    area = _share(np.einsum("bg,bg->b", curve.gained, right - end + slope), positives * negatives)
+    least, most = (high**2 - low**2) / 2, high - low
+    return np.asarray((1 + (area - least) / (most - least)) / 2)
+
+
 def weighted_average_precision(curve: Steps) -> Floats:
     """Return the (b,) mean precision over the fractures found; NaN where there is none."""
     called = np.maximum(curve.tp + curve.fp, 1e-300)  # 0 of 0 is gained nowhere

@@ -16,9 +16,12 @@ from greenstick.evidence.ranking import (
     steps,
     weighted_auroc,
     weighted_average_precision,
+    weighted_partial_auroc,
 )
 from greenstick.evidence.reliability import brier_losses, log_losses
 from greenstick.evidence.rows import Floats, Ints, ScoredRows
+
+LOSSES = ("Brier score", "log loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +35,19 @@ class Resampling:
 
 
 def resample_rows(
-    rows: ScoredRows, *, replicates: int, seed: int, level: float = 0.95
+    rows: ScoredRows,
+    *,
+    replicates: int,
+    seed: int,
+    level: float = 0.95,
+    specificities: tuple[float, float] | None = None,
 ) -> Resampling:
     """Return the AUROC, average precision, calibration figures and curves of rows.
 
-    Rows of one class have no AUROC and empty curves; one patient alone gives no interval.
+    Rows of one class have no AUROC and empty curves; one patient alone gives no interval. The
+    partial AUROC is added where its range of specificities is given.
     """
-    statistics = statistics_of(rows)
+    statistics = statistics_of(rows, specificities)
     values = statistics(np.ones((1, rows.n_patients), dtype=np.int64))
     replicates = replicates if rows.n_patients > 1 else 0
     resampled = resample(
@@ -49,10 +58,10 @@ def resample_rows(
         for name, value in values.items()
         if value.ndim == 1
     }
-    ranked = [e for name, e in estimates.items() if name in ("AUROC", "average precision")]
+    losses = [estimates.pop(name) for name in LOSSES if name in estimates]
     return Resampling(
-        discrimination=ranked,
-        calibration=[e for e in estimates.values() if e not in ranked],
+        discrimination=list(estimates.values()),
+        calibration=losses,
         roc=_curve(values["roc"][0], resampled.replicates["roc"], level),
         precision_recall=_curve(
             values["precision_recall"][0], resampled.replicates["precision_recall"], level
@@ -60,10 +69,10 @@ def resample_rows(
     )
 
 
-def statistics_of(rows: ScoredRows) -> Statistics:
+def statistics_of(rows: ScoredRows, specificities: tuple[float, float] | None = None) -> Statistics:
     """Return a function from (b, patients) weights to every figure of these rows.
 
-    Calibration is left out where scores are no probabilities.
+    Losses are left out where scores are no probabilities.
     """
     ranking = rank(rows)
     losses = _losses(rows)[ranking.order] if rows.probabilities else None
@@ -77,6 +86,9 @@ def statistics_of(rows: ScoredRows) -> Statistics:
             "roc": roc_on_grid(curve),
             "precision_recall": precision_on_grid(curve),
         }
+        if specificities is not None:
+            low, high = 1 - specificities[1], 1 - specificities[0]
+            named[partial_name(specificities)] = weighted_partial_auroc(curve, low, high)
         return named if losses is None else named | _mean_losses(losses, by_row)
 
     return statistics
@@ -89,7 +101,12 @@ def _losses(rows: ScoredRows) -> Floats:
 def _mean_losses(losses: Floats, by_row: Ints) -> dict[str, Floats]:
     total = by_row.sum(axis=1)
     brier, log = (by_row.astype(np.float64) @ losses).T
-    return {"Brier score": brier / total, "log loss": log / total}
+    return dict(zip(LOSSES, (brier / total, log / total), strict=True))
+
+
+def partial_name(specificities: tuple[float, float]) -> str:
+    """Return what the partial AUROC of a range is called."""
+    return f"partial AUROC (specificity {specificities[0]:.2f} to {specificities[1]:.2f})"
 
 
 def _estimate(

@@ -109,10 +109,11 @@ def to_rows(table: pl.DataFrame) -> ScoredRows:
     return ScoredRows(
         labels=binary_labels(table["label"]).to_numpy() == 1,
         scores=table["score"].cast(pl.Float64).to_numpy(),
-        patients=_numbered(patients_of(table)),
-        images=_numbered(images),
+        patients=numbered(patients_of(table)),
+        images=numbered(images),
     )
 
 
-def _numbered(names: pl.Series) -> Ints:
+def numbered(names: pl.Series) -> Ints:
+    """Return the number of each value among the distinct ones, from 0, in sorted order."""
     return (names.rank("dense") - 1).cast(pl.Int64).to_numpy()
