@@ -11,6 +11,7 @@ from greenstick import RESEARCH_USE
 from greenstick.cohorts.audit import annotations, classes, copies, files
 from greenstick.cohorts.audit.looks import Progress, look_at_all
 from greenstick.cohorts.audit.outcome import Outcome
+from greenstick.cohorts.audit.pairs import find_pairs
 from greenstick.cohorts.audit.seen import Seen
 from greenstick.cohorts.cohort import Cohort
 from greenstick.findings import Finding, Severity, worst
@@ -84,7 +85,7 @@ def audit_cohort(
         Called with (done, total) after each image.
     """
     looks = look_at_all(cohort.paths(), workers=workers, progress=progress)
-    seen = Seen(cohort, looks, copies.byte_pairs(looks))
+    seen = Seen(cohort, looks, find_pairs(looks))
     outcomes = [check(seen) for check in CHECKS]
     return Audit([outcome.finding for outcome in outcomes], _rows(cohort, outcomes), len(cohort))
 

@@ -1,10 +1,8 @@
 """Checks on copies: the same bytes, or the same picture, where it would leak or contradict."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from greenstick.cohorts.audit.looks import Look
 from greenstick.cohorts.audit.outcome import Hit, Outcome, count, found, not_applicable, passed
 from greenstick.cohorts.audit.seen import Pair, Seen
 from greenstick.cohorts.cohort import Cohort
@@ -120,35 +118,3 @@ CHECKS = tuple(_check(relation, exact=exact) for exact in (True, False) for rela
 COPY_CODES = frozenset(
     _code(relation, exact=exact) for exact in (True, False) for relation in RELATIONS
 )
-
-
-def byte_pairs(looks: Sequence[Look]) -> list[Pair]:
-    """Pair each file with the first one of the same bytes."""
-    same: defaultdict[bytes, list[int]] = defaultdict(list)
-    for i, look in enumerate(looks):
-        if look.digest is not None:
-            same[look.digest].append(i)
-    return [
-        Pair(rows[0], other, "the same bytes", exact=True)
-        for rows in same.values()
-        for other in rows[1:]
-    ]
-
-
-def groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return the connected groups of rows, each sorted, in order of their first row."""
-    root: dict[int, int] = {}
-
-    def find(row: int) -> int:
-        while root.setdefault(row, row) != row:
-            root[row] = root[root[row]]
-            row = root[row]
-        return row
-
-    for one, other in pairs:
-        first, second = sorted((find(one), find(other)))
-        root[second] = first
-    members: defaultdict[int, list[int]] = defaultdict(list)
-    for row in sorted(root):
-        members[find(row)].append(row)
-    return list(members.values())

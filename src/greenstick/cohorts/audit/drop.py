@@ -15,7 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from greenstick.cohorts.audit.audit import Audit
-from greenstick.cohorts.audit.copies import COPY_CODES, groups
+from greenstick.cohorts.audit.copies import COPY_CODES
+from greenstick.cohorts.audit.pairs import groups
 from greenstick.cohorts.cohort import Cohort, write_cohort
 from greenstick.errors import GreenstickError
 from greenstick.findings import Severity

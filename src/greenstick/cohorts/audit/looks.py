@@ -1,7 +1,6 @@
 """Look at every image once: read, digest, decode, and keep a thumbnail of it."""
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from greenstick.errors import GreenstickError
+from greenstick.radiographs.opening import open_radiograph
 
 #: Side of the thumbnails that copies are searched and verified on.
 THUMBNAIL_PX = 64
@@ -77,20 +79,17 @@ def look_at(path: Path) -> Look:
         return Look(missing=True)
     digest = hashlib.blake2b(content, digest_size=16).digest()
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            size, is_color = image.size, False
-            pixels = np.asarray(image.convert("L"), dtype=np.float32) / 255.0
-    except (OSError, SyntaxError, ValueError) as error:
-        return Look(digest=digest, problem=str(error))
-    small = shrink(pixels)
+        radiograph = open_radiograph(path)  # the bytes come from the system's cache
+    except GreenstickError as error:
+        return Look(digest=digest, problem=error.message)
+    small = shrink(radiograph.pixels)
     low, high = float(small.min()), float(small.max())
     stretched = (small - low) / max(high - low, 1e-6)
     thumbnail = np.rint(stretched * 255.0).astype(np.uint8)
     return Look(
         digest=digest,
-        size_px=size,
-        is_color=is_color,
+        size_px=radiograph.original_size_px,
+        is_color=radiograph.is_color,
         contrast=high - low,
         thumbnail=thumbnail,
     )
