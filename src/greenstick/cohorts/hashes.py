@@ -1,10 +1,10 @@
 """Perceptual hashes of thumbnails, and the pairs among many that lie near each other.
 
 The hash is the signs of the 255 lowest frequencies of the cosine transform of a thumbnail
-(after Zauner, 2010, who took 64), whose contrast was first made even, so that a cast, a marker or a
-part that is blacked out does not outweigh the rest. A flip changes the sign of every odd frequency and a transpose
-swaps the two axes, so the hashes of the eight turned and mirrored poses follow from one transform,
-without touching the picture again.
+(after Zauner, 2010, who took 64), whose contrast was first made even, so that a cast, a marker or
+a part that is blacked out does not outweigh the rest. A flip changes the sign of every odd
+frequency and a transpose swaps the two axes, so the hashes of the eight turned and mirrored poses
+follow from one transform, without touching the picture again.
 
 Near pairs are found through an index, not by comparing all with all: hashes that agree on any of
 several bands of bits meet in a bucket. A query also looks into the buckets that it would fall in
@@ -185,7 +185,7 @@ def _bands(n: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
     stream = np.concatenate([generator.permutation(pool) for _ in range(_BANDS)])
     bands: list[NDArray[np.int64]] = []
     for _ in range(_BANDS):
-        bits, positions = np.unique(stream, return_index=True)
+        positions = np.unique(stream, return_index=True)[1]
         chosen = np.sort(positions)[:width]  # no bit twice in a band
         bands.append(stream[chosen])
         stream = np.delete(stream, chosen)
@@ -194,7 +194,7 @@ def _bands(n: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
 
 def _codes(frequencies: NDArray[np.float32], bits: NDArray[np.int64]) -> NDArray[np.int64]:
     signs = frequencies.reshape(len(frequencies), -1)[:, bits] > 0
-    return signs @ (np.int64(1) << np.arange(len(bits)))
+    return np.asarray(signs @ (np.int64(1) << np.arange(len(bits))))
 
 
 def _probes(frequencies: NDArray[np.float32], bits: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -233,9 +233,8 @@ class _Table:
             done = ends[first] - length[first]
             last = max(first + 1, int(np.searchsorted(ends, done + at_once)))
             lengths = length[first:last]
-            offsets = np.arange(lengths.sum()) - np.repeat(
-                ends[first:last] - lengths - done, lengths
-            )
+            before = ends[first:last] - lengths - done
+            offsets = np.arange(lengths.sum()) - np.repeat(before, lengths)
             yield (
                 np.repeat(who[first:last], lengths),
                 self.rows[np.repeat(begin[first:last], lengths) + offsets],

@@ -19,6 +19,8 @@ LOOSE, STRICT = 0.90, 0.97
 #: Copies agree loosely in this share of their structure, or strictly in that one. Chosen on
 #: copies made of FracAtlas and on its 4,000 nearest pairs, looked at by eye; see docs/audit.md.
 LOOSE_SHARE, STRICT_SHARE = 0.83, 0.60
+#: Less is enough where the hashes differ by no more than this: a copy that was sharpened.
+CLOSE_BITS, CLOSE_LOOSE_SHARE = 32, 0.55
 #: Strict agreement counts only where both pictures have structure in this share of it.
 COMPARABLE_SHARE = 0.35
 
@@ -48,11 +50,16 @@ class Likeness:
     strict: Array
     comparable: Array
 
-    @property
-    def copies(self) -> NDArray[np.bool_]:
-        """Whether each pair shows the same picture."""
+    def copies(self, distance: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each pair shows the same picture, given by how many bits its hashes differ."""
         part = (self.strict >= STRICT_SHARE) & (self.comparable >= COMPARABLE_SHARE)
-        return (self.loose >= LOOSE_SHARE) | part
+        close = (self.loose >= CLOSE_LOOSE_SHARE) & (distance <= CLOSE_BITS)
+        return (self.loose >= LOOSE_SHARE) | part | close
+
+    def degree(self) -> Array:
+        """Return how near each pair is to counting as a copy, which it is from 1 on."""
+        strict = self.strict * (self.comparable >= COMPARABLE_SHARE)
+        return np.maximum(self.loose / LOOSE_SHARE, strict / STRICT_SHARE)
 
 
 def compare(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Likeness:
@@ -84,9 +91,7 @@ def _compare(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Likeness:
     as_is = np.zeros((len(first), 6), dtype=np.float32)
     plain = _agreement(first, second, as_is)
     aligned = _agreement(first, second, _align(first, second, as_is))
-    better = aligned.copies & ~plain.copies | (aligned.loose > plain.loose) & (
-        aligned.copies == plain.copies
-    )
+    better = aligned.degree() > plain.degree()
     return Likeness(
         np.where(better, aligned.loose, plain.loose),
         np.where(better, aligned.strict, plain.strict),
@@ -155,7 +160,8 @@ def _align(first: Array, second: Array, warp: Array) -> Array:
 def _reduced(pictures: Array, by: int) -> Array:
     m, side, _ = pictures.shape
     small = side // by
-    return pictures.reshape(m, small, by, small, by).mean(axis=(2, 4), dtype=np.float32)
+    cells = pictures.reshape(m, small, by, small, by)
+    return np.asarray(cells.mean(axis=(2, 4), dtype=np.float32))
 
 
 def _steepest(template: Array) -> Array:

@@ -55,7 +55,7 @@ def picture_pairs(looks: Sequence[Look]) -> list[Pair]:
         part = slice(start, start + 1024)
         first, second, pose = near.first[part], near.second[part], near.pose[part]
         turned = np.stack([turn(pictures[i], p) for i, p in zip(first, pose, strict=True)])
-        copies = compare(turned, pictures[second]).copies
+        copies = compare(turned, pictures[second]).copies(near.distance[part])
         pairs += [
             Pair(rows[i], rows[j], _how(p), exact=False)
             for i, j, p in zip(first[copies], second[copies], pose[copies], strict=True)
