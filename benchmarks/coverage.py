@@ -17,9 +17,10 @@ import numpy as np
 from scipy.special import expit
 
 from greenstick.evidence.at_point import at_operating_point
+from greenstick.evidence.calibration import expected_error, intercept, slope
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import Estimate
-from greenstick.evidence.reliability import calibration_error, equal_width
+from greenstick.evidence.reliability import equal_width
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import ScoredRows
 
@@ -61,8 +62,15 @@ def figures(rows: ScoredRows, replicates: int, seed: int) -> list[Estimate]:
         e.model_copy(update={"name": f"{e.name} (bootstrap)"})
         for e in resampled.discrimination + resampled.calibration
     ]
-    ece = calibration_error(rows, equal_width(rows.scores), seed=seed)
-    return [headline, *boot, *ece, *at_operating_point(rows, rows.scores >= THRESHOLD)]
+    ece = expected_error(rows, equal_width(rows.scores), seed=seed)
+    return [
+        headline,
+        *boot,
+        *ece,
+        slope(rows),
+        intercept(rows),
+        *at_operating_point(rows, rows.scores >= THRESHOLD),
+    ]
 
 
 def truth_of(alike: float) -> dict[str, float]:

@@ -38,15 +38,9 @@ def test_everything_promised_is_there(scores_table: Draw) -> None:
     found = judged(scores_table(), point=point, subgroups=["site"])
     names = [e.name for e in found.discrimination + found.calibration + found.at_operating_point]
     assert names == [
-        *(
-            "AUROC",
-            "AUROC",
-            "average precision",
-            "Brier score",
-            "log loss",
-            "ECE",
-            "ECE (debiased)",
-        ),
+        *("AUROC", "AUROC", "average precision", "Brier score", "log loss"),
+        *("ECE", "ECE, debiased", "ECE (equal mass)", "ECE (equal mass), debiased"),
+        *("MCE", "MCE, debiased", "calibration slope", "calibration intercept"),
         *("sensitivity", "specificity", "PPV", "NPV", "F1", "accuracy", "balanced accuracy"),
         *("MCC", "Cohen's kappa", "LR+", "LR-"),
     ]

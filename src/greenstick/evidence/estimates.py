@@ -92,6 +92,32 @@ class ReliabilityBin(Record):
     upper: float | None
 
 
+class BrierParts(Record):
+    """The Brier score as reliability - resolution + uncertainty, within bins of the score."""
+
+    brier: float
+    reliability: float
+    resolution: float
+    uncertainty: float
+    bins: int
+
+
+class SignificanceTest(Record):
+    """A statistic with its p value; ``question`` is what a small p value answers with no.
+
+    Attributes
+    ----------
+    statistic, p_value
+        None where the rows do not determine them.
+    """
+
+    name: str
+    question: str
+    statistic: float | None
+    p_value: float | None
+    method: str
+
+
 class Confusion(Record):
     """Counts of images at the operating point."""
 

@@ -13,17 +13,20 @@ from greenstick.decision.calibration import Calibration
 from greenstick.decision.operating_points import OperatingPoint, decide
 from greenstick.errors import GreenstickError
 from greenstick.evidence.at_point import at_operating_point, at_prevalence, confusion
+from greenstick.evidence.calibration import judge_calibration
 from greenstick.evidence.checks import check_pooling, check_provenance, check_rows
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import (
+    BrierParts,
     Confusion,
     Curve,
     Estimate,
     Record,
     ReliabilityBin,
+    SignificanceTest,
     Subgroup,
 )
-from greenstick.evidence.reliability import calibration_error, equal_width, reliability
+from greenstick.evidence.reliability import equal_width, reliability
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import Bools, Missing, ScoredRows, count, to_rows, usable
 from greenstick.evidence.subgroups import judge_subgroups
@@ -50,8 +53,13 @@ class Evidence(Record):
     discrimination
         ``AUROC`` (the headline), ``AUROC`` again by bootstrap, ``average precision``.
     calibration
-        ``Brier score``, ``log loss``, ``ECE``, ``ECE (debiased)``; empty where scores are no
-        probabilities.
+        ``Brier score``, ``log loss``, ``ECE``, ``ECE (equal mass)`` and ``MCE`` (each also
+        ``..., debiased``), ``calibration slope``, ``calibration intercept``; empty where scores
+        are no probabilities.
+    brier_parts
+        Reliability, resolution and uncertainty, or None.
+    tests
+        Spiegelhalter's test of calibration.
     calibrator
         What made the scores into probabilities, and on which rows it was fitted.
     operating_point
@@ -82,6 +90,8 @@ class Evidence(Record):
     n_positive: int
     discrimination: list[Estimate]
     calibration: list[Estimate] = Field(default_factory=list)
+    brier_parts: BrierParts | None = None
+    tests: list[SignificanceTest] = Field(default_factory=list)
     calibrator: Calibration | None = None
     operating_point: OperatingPoint | None = None
     operating_points: list[OperatingPoint] = Field(default_factory=list)
@@ -178,6 +188,7 @@ def evaluate(
     resampling = resample_rows(
         judged, replicates=replicates, seed=seed, level=level, specificities=specificities
     )
+    probable = judge_calibration(judged, level=level, seed=seed) if judged.probabilities else None
     logits = table["logit"] if "logit" in table.columns else None
     return Evidence(
         model=model,
@@ -186,7 +197,9 @@ def evaluate(
         n_patients=judged.n_patients,
         n_positive=count(judged.images[judged.labels]),
         discrimination=[auroc(judged, level), *resampling.discrimination],
-        calibration=[*resampling.calibration, *_calibration_error(judged, level, seed)],
+        calibration=[*resampling.calibration, *(probable.estimates if probable else [])],
+        brier_parts=probable.parts if probable else None,
+        tests=probable.tests if probable else [],
         calibrator=calibration,
         operating_point=points[0] if len(points) == 1 else None,
         operating_points=points,
@@ -276,12 +289,6 @@ def _at_point(
         return []
     stated = [] if prevalence is None else at_prevalence(rows, calls, prevalence, level)
     return [*at_operating_point(rows, calls, level), *stated]
-
-
-def _calibration_error(rows: ScoredRows, level: float, seed: int) -> list[Estimate]:
-    if not rows.probabilities:
-        return []
-    return calibration_error(rows, equal_width(rows.scores), level=level, seed=seed)
 
 
 def _reliability(rows: ScoredRows, level: float) -> list[ReliabilityBin]:

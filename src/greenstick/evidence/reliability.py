@@ -1,20 +1,15 @@
 """Whether a probability of 0.3 means a fracture in three of ten."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from scipy.optimize import brentq
 
-from greenstick.evidence.estimates import Estimate, ReliabilityBin
+from greenstick.evidence.estimates import BrierParts, ReliabilityBin
 from greenstick.evidence.intervals import clustered_wilson
 from greenstick.evidence.rows import Floats, Ints, ScoredRows
 
 #: How many bins of the same width.
 BINS = 10
-#: How many times noise is drawn for the interval of the calibration error.
-DRAWS = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +36,14 @@ class Binning:
 def equal_width(scores: Floats, bins: int = BINS) -> Binning:
     """Cut [0, 1] into bins of the same width; a left edge belongs to its bin."""
     edges = np.linspace(0.0, 1.0, bins + 1)
+    of_row = np.searchsorted(edges[1:-1], scores, side="right")
+    return Binning(edges, of_row.astype(np.int64))
+
+
+def equal_mass(scores: Floats, bins: int = BINS) -> Binning:
+    """Cut the scores into bins of about the same number of images; equal scores stay together."""
+    inner = np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1]))
+    edges = np.concatenate([[0.0], inner[(inner > 0) & (inner < 1)], [1.0]])
     of_row = np.searchsorted(edges[1:-1], scores, side="right")
     return Binning(edges, of_row.astype(np.int64))
 
@@ -88,101 +91,22 @@ def _bin(rows: ScoredRows, binning: Binning, number: int, level: float) -> Relia
     )
 
 
-def calibration_error(
-    rows: ScoredRows, binning: Binning, *, level: float = 0.95, seed: int = 0
-) -> list[Estimate]:
-    """Return the expected calibration error as everybody computes it, and without its bias.
+def brier_parts(rows: ScoredRows, binning: Binning) -> BrierParts:
+    """Split the Brier score into reliability - resolution + uncertainty (Murphy 1973).
 
-    The plain ECE (Naeini et al. 2015) is never negative, so that noise alone makes it large in
-    small samples, and a bootstrap of it does not cover the truth. Here its interval comes from
-    inverting a test: the gaps between score and outcome are taken to be s times those observed,
-    plus normal noise with the covariance that patients show; the limits are the s at which the
-    observed ECE would be just too small or too large (test inversion, Davison & Hinkley 1997).
-    The s at which it would be the median gives the debiased estimate.
-
-    Parameters
-    ----------
-    rows
-        Judged images; their scores must be probabilities.
-    binning
-        The bins.
-    level
-        Nominal coverage.
-    seed
-        For the noise.
-
-    Returns
-    -------
-    list of Estimate
-        ``ECE``, whose upper limit is at least the value itself, and ``ECE (debiased)``.
+    What varies within bins counts as resolution (Stephenson et al. 2008), so that the parts add
+    up to the Brier score exactly. They describe these rows; reliability grows with the number of
+    bins and shrinks with the number of images.
     """
-    gaps = _gaps(rows, binning)
-    plain = float(np.abs(gaps.sum(axis=0)).sum())
-    if rows.n_patients < 2:
-        return [_ece("ECE", plain, None, None, "none: only one patient", rows, level)]
-    generator = np.random.Generator(np.random.PCG64(seed))
-    tail = 0.5 - level / 2
-    lower, middle, upper = (
-        plain * scale for scale in _scales(gaps, (1 - tail, 0.5, tail), generator)
-    )
-    method = f"test inversion by patient, {binning.n} bins"
-    return [
-        _ece("ECE", plain, lower, max(upper, plain), method, rows, level),
-        _ece("ECE (debiased)", middle, lower, upper, f"{method}; median-unbiased", rows, level),
-    ]
-
-
-def _gaps(rows: ScoredRows, binning: Binning) -> Floats:
-    """Return the (patients, bins) sums of score minus label, over the number of images."""
-    cell = rows.patients * binning.n + binning.of_row
-    size = rows.n_patients * binning.n
-    sums = np.bincount(cell, rows.scores - rows.labels, minlength=size)
-    return sums.reshape(rows.n_patients, binning.n) / len(rows)
-
-
-def _scales(gaps: Floats, shares: tuple[float, ...], generator: np.random.Generator) -> list[float]:
-    """Return for each share the scale of the true gaps at which it lies below the observed ECE."""
-    m = len(gaps)
-    total = gaps.sum(axis=0)
-    residuals = gaps - total / m
-    covariance = residuals.T @ residuals * m / (m - 1)
-    values, vectors = np.linalg.eigh(covariance)
-    noise = generator.normal(size=(DRAWS, len(total))) * np.sqrt(np.maximum(values, 0))
-    noise = noise @ vectors.T
-    observed = np.abs(total).sum()
-
-    def excess(scale: float, share: float) -> float:
-        return float(np.quantile(np.abs(scale * total + noise).sum(axis=1), share) - observed)
-
-    return [_root(partial(excess, share=share)) for share in shares]
-
-
-def _root(excess: Callable[[float], float]) -> float:
-    """Return where a rising function crosses zero, 0 where it starts above."""
-    if excess(0.0) >= 0:
-        return 0.0
-    high = 2.0
-    while excess(high) < 0:
-        high *= 2
-    return float(brentq(excess, 0.0, high, xtol=1e-6))
-
-
-def _ece(
-    name: str,
-    value: float,
-    lower: float | None,
-    upper: float | None,
-    method: str,
-    rows: ScoredRows,
-    level: float,
-) -> Estimate:
-    return Estimate(
-        name=name,
-        value=value,
-        lower=lower,
-        upper=upper,
-        level=level,
-        method=method,
-        n_images=len(rows),
-        n_patients=rows.n_patients,
+    n = np.bincount(binning.of_row, minlength=binning.n)
+    gaps = np.bincount(binning.of_row, rows.scores - rows.labels, minlength=binning.n)
+    reliability = float((gaps**2 / np.maximum(n, 1)).sum()) / len(rows)
+    share = float(rows.labels.mean())
+    brier = float(brier_losses(rows).mean())
+    return BrierParts(
+        brier=brier,
+        reliability=reliability,
+        resolution=reliability + share * (1 - share) - brier,
+        uncertainty=share * (1 - share),
+        bins=binning.n,
     )
