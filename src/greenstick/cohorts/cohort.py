@@ -1,7 +1,7 @@
 """The cohort: one row an image, in one Parquet file."""
 
+import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "split": pl.String(),  # null, "train", "valid" or "test"
 }
 SPLITS = ("train", "valid", "test")
+
+_NOTES = "greenstick_notes"  # the Parquet file's own key for ``Cohort.notes``, a JSON list
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,24 +86,50 @@ def make_cohort(table: pl.DataFrame, root: Path) -> Cohort:
             f"The cohort has no column {' and no column '.join(map(repr, missing))}.",
             remedy=f"It has: {', '.join(table.columns)}. Rename or add the column.",
         )
-    table = _cast(table)
+    table = _cast(_with_box_classes(table))
     _check_values(table)
     others = [name for name in table.columns if name not in SCHEMA]
     return Cohort(table.select(*SCHEMA, *others), root)
+
+
+def _with_box_classes(table: pl.DataFrame) -> pl.DataFrame:
+    """Add the class to boxes that come without, and put their fields in order."""
+    dtype = table.schema.get("boxes")
+    inner = dtype.inner if isinstance(dtype, pl.List) else None
+    if not isinstance(inner, pl.Struct) or inner == BOX:
+        return table
+    there = {field.name for field in inner.fields}
+    fields = [
+        pl.element().struct.field(field.name).cast(field.dtype)
+        if field.name in there
+        else pl.lit(None, dtype=field.dtype).alias(field.name)
+        for field in BOX.fields
+        if field.name in there or field.name == "class"
+    ]
+    return table.with_columns(pl.col("boxes").list.eval(pl.struct(fields)))
 
 
 def _cast(table: pl.DataFrame) -> pl.DataFrame:
     for name, dtype in SCHEMA.items():
         if name not in table.columns:
             table = table.with_columns(pl.lit(None, dtype=dtype).alias(name))
+        given = table[name]
         try:
-            table = table.with_columns(pl.col(name).cast(dtype))
+            cast = given.cast(dtype)
+            if given.dtype.is_float() and (cast != given).any():  # 0.7 is no label 0
+                raise pl.exceptions.InvalidOperationError("not a whole number")
         except pl.exceptions.PolarsError as error:
             raise GreenstickError(
-                f"Column {name!r} cannot be read as {dtype}.",
+                f"Column {name!r} cannot be read as {_named(dtype)}.",
                 remedy=f"Correct its values ({str(error).splitlines()[0]}).",
             ) from None
+        table = table.with_columns(cast)
     return table
+
+
+def _named(dtype: pl.DataType) -> str:
+    names = {pl.String: "text", pl.Int8: "a whole number"}
+    return names.get(type(dtype), "a list of boxes (x, y, width, height, class)")
 
 
 def _check_values(table: pl.DataFrame) -> None:
@@ -143,25 +171,51 @@ def read_cohort(path: Path | str) -> Cohort:
         )
     try:
         table = pl.read_parquet(path)
+        notes = pl.read_parquet_metadata(path).get(_NOTES, "[]")
     except (pl.exceptions.PolarsError, OSError):
         raise GreenstickError(
             f"{path} is not a Parquet file.",
             remedy="Import a CSV or a folder first: 'greenstick cohort import --help'.",
         ) from None
-    return make_cohort(table, path.parent)
+    return replace(make_cohort(table, path.parent), notes=tuple(json.loads(notes)))
 
 
 def write_cohort(cohort: Cohort, path: Path | str) -> None:
-    """Write a cohort; image paths become relative to the file's folder."""
+    """Write a cohort; image paths become relative to the file's folder.
+
+    The file appears whole or not at all: a write that is killed leaves an old file as it was.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    images = _relative_to(cohort.paths(), path.parent)
-    part = path.with_name(path.name + ".part")  # a killed write leaves the old file whole
-    cohort.table.with_columns(pl.Series("image", images)).write_parquet(part)
-    part.replace(path)
+    images = pl.Series("image", _relative_to(path.parent, cohort), dtype=pl.String)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    notes = {_NOTES: json.dumps(cohort.notes)}
+    try:
+        cohort.table.with_columns(images).write_parquet(part, metadata=notes)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _relative_to(paths: Sequence[Path], folder: Path) -> list[str]:
-    # os.path.relpath, since Path.relative_to walks up only from Python 3.12 on.
-    start = folder.resolve()
-    return [Path(os.path.relpath(path.absolute(), start)).as_posix() for path in paths]
+def _relative_to(folder: Path, cohort: Cohort) -> list[str]:
+    """Return each image's path relative to a folder.
+
+    Below the folder the user's own way is kept, links and all, so that folder and file can be
+    moved together. A way that leads out of it is resolved: ``..`` after a link means another
+    place than it seems. Folders are few and images many, so each folder is worked out once.
+    """
+    here, start = os.path.abspath(folder), os.path.realpath(folder)  # noqa: PTH100
+    folders: dict[str, str] = {}
+    relative = []
+    for image in cohort.table["image"]:
+        name = image.rpartition("/")[2]
+        before = image.removesuffix(name)
+        if before not in folders:
+            # An absolute path stays what it is when joined.
+            where = str(cohort.root.absolute() / before)
+            below = ".." not in Path(where).parts and Path(where).is_relative_to(here)
+            base = (where, here) if below else (os.path.realpath(where), start)
+            way = Path(os.path.relpath(*base)).as_posix()
+            folders[before] = "" if way == "." else f"{way}/"
+        relative.append(folders[before] + name)
+    return relative

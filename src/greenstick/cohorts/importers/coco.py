@@ -10,7 +10,7 @@ import polars as pl
 
 from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
 from greenstick.cohorts.importers.class_names import ClassNames
-from greenstick.cohorts.importers.files import files_in, images_in, keep_found, locate, split_in
+from greenstick.cohorts.importers.files import files_in, images_in, split_in, with_located
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.outlines import box_of_mask, box_of_polygons
 from greenstick.cohorts.importers.settings import ImportSettings
@@ -31,15 +31,11 @@ def import_coco(source: Path, settings: ImportSettings) -> Imported:
     names = ClassNames(settings.positive, settings.negative)
     root = settings.images or (source if source.is_dir() else source.parent)
     images = [image for file in coco_files(source) for image in _placed(file, source)]
-    table = table_of(images, names)
-    located = locate(table["image"].to_list(), root)
-    kept, note = keep_found(located, root, skip_missing=settings.skip_missing)
-    table = table.with_columns(pl.Series("image", located.images, dtype=pl.String)).filter(
-        pl.Series(kept)
-    )
+    table, notes = with_located(table_of(images, names), root, skip_missing=settings.skip_missing)
     splits = pl.Series("split", [split_in(image) for image in table["image"]], dtype=pl.String)
-    imported = Imported(table.with_columns(splits), root, (note,) if note else ())
-    return with_unlisted(imported, images_in(root), negative=settings.unlisted_are_negative)
+    imported = Imported(table.with_columns(splits), root, tuple(notes))
+    there = {image: split_in(image) for image in images_in(root)}
+    return with_unlisted(imported, there, negative=settings.unlisted_are_negative)
 
 
 def coco_files(source: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from greenstick.cohorts.cohort import SCHEMA
 from greenstick.cohorts.importers.class_names import ClassNames
-from greenstick.cohorts.importers.files import SPLIT_NAMES, keep_found, locate
+from greenstick.cohorts.importers.files import SPLIT_NAMES, with_located
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.errors import GreenstickError
@@ -136,10 +136,7 @@ def _with_files(table: pl.DataFrame, source: Path, settings: ImportSettings) -> 
             remedy="Remove them, or give the file's name.",
         )
     root = settings.images or source.parent
-    located = locate(table["image"].to_list(), root)
-    kept, note = keep_found(located, root, skip_missing=settings.skip_missing)
-    images = pl.Series("image", located.images, dtype=pl.String)
-    table = table.with_columns(images).filter(pl.Series(kept))
+    table, notes = with_located(table, root, skip_missing=settings.skip_missing)
     unknown = table["label"].null_count()
-    unlabeled = f"{unknown} images have no label." if unknown else ""
-    return Imported(table, root, tuple(filter(None, (note, unlabeled))))
+    unlabeled = [f"{unknown} images have no label."] if unknown else []
+    return Imported(table, root, (*notes, *unlabeled))

@@ -3,8 +3,9 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+import polars as pl
 
 from greenstick.errors import GreenstickError
 
@@ -96,24 +97,8 @@ def images_in(folder: Path) -> list[str]:
     return images
 
 
-@dataclass(frozen=True)
-class Located:
-    """Where listed images are.
-
-    Attributes
-    ----------
-    images
-        For each listed name its path relative to the folder, or None where it is missing.
-    missing
-        The names that are missing.
-    """
-
-    images: list[str | None]
-    missing: list[str]
-
-
-def locate(names: Sequence[str], folder: Path) -> Located:
-    """Find listed images in a folder.
+def locate(names: Sequence[str], folder: Path) -> list[str | None]:
+    """Find listed images in a folder: for each its path relative to it, None where missing.
 
     A name may be a path relative to the folder, an absolute path, the end of a path in a folder
     below, a path of somebody else's machine that ends like one here, and may lack its suffix.
@@ -135,7 +120,24 @@ def locate(names: Sequence[str], folder: Path) -> Located:
             for name, there in zip(plain, images, strict=True)
         ]
     _refuse_shared(plain, images)
-    return Located(images, [n for n, there in zip(names, images, strict=True) if there is None])
+    return images
+
+
+def with_located(
+    table: pl.DataFrame, folder: Path, *, skip_missing: bool
+) -> tuple[pl.DataFrame, list[str]]:
+    """Replace the names in ``image`` by the files' paths; return that, and a note on missing ones.
+
+    Raises
+    ------
+    GreenstickError
+        As :func:`locate` and :func:`note_missing` do.
+    """
+    names = table["image"].to_list()
+    images = pl.Series("image", locate(names, folder), dtype=pl.String)
+    missing = table["image"].filter(images.is_null()).to_list()
+    notes = note_missing(missing, len(names), folder, skip=skip_missing)
+    return table.with_columns(images).drop_nulls("image"), notes
 
 
 class _Index:
@@ -186,21 +188,21 @@ def _refuse_shared(names: Sequence[str], images: Sequence[str | None]) -> None:
             )
 
 
-def keep_found(located: Located, folder: Path, *, skip_missing: bool) -> tuple[list[bool], str]:
-    """Return which listed images to keep, and a note on those left out ('' for none).
+def note_missing(missing: Sequence[str], total: int, folder: Path, *, skip: bool) -> list[str]:
+    """Return a note on missing images (none where none is missing).
 
     Raises
     ------
     GreenstickError
-        Where some are missing and may not be left out, or where all are.
+        Where some are missing and may not be skipped, or where all are.
     """
-    lost, total = len(located.missing), len(located.images)
-    first = ", ".join(located.missing[:3])
-    if lost and (not skip_missing or lost == total):
+    if not missing:
+        return []
+    lost, first = len(missing), ", ".join(missing[:3])
+    if lost == total or not skip:
         raise GreenstickError(
             f"{lost} of {total} listed images are not in {folder}, first: {first}.",
             remedy="Give their folder with --images"
             + ("." if lost == total else ", or leave them out with --skip-missing."),
         )
-    note = f"{lost} of {total} listed images were missing and left out, first: {first}."
-    return [image is not None for image in located.images], note if lost else ""
+    return [f"{lost} of {total} listed images were missing and left out, first: {first}."]

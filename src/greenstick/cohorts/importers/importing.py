@@ -8,16 +8,21 @@ from greenstick.cohorts.cohort import Cohort, make_cohort
 from greenstick.cohorts.importers.coco import import_coco
 from greenstick.cohorts.importers.computed import with_columns, with_patients
 from greenstick.cohorts.importers.csv_table import import_csv
+from greenstick.cohorts.importers.files import files_in
 from greenstick.cohorts.importers.folders import import_folders
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.joined_boxes import with_boxes
 from greenstick.cohorts.importers.settings import ImportSettings
+from greenstick.cohorts.importers.voc import import_voc
+from greenstick.cohorts.importers.yolo import import_yolo
 from greenstick.errors import GreenstickError
 
 FORMATS: dict[str, Callable[[Path, ImportSettings], Imported]] = {
     "folders": import_folders,
     "csv": import_csv,
     "coco": import_coco,
+    "yolo": import_yolo,
+    "voc": import_voc,
 }
 
 
@@ -57,9 +62,29 @@ def import_cohort(source: Path, settings: ImportSettings) -> Cohort:
 
 
 def told_format(source: Path) -> str:
-    """Tell the format by the source's name and what is in it."""
+    """Tell the format by the source's name and, for a folder, by what is in it.
+
+    Raises
+    ------
+    GreenstickError
+        Where a file has none of the known suffixes.
+    """
     if source.is_file():
-        return "csv"
+        known = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "coco"}
+        known |= {".yaml": "yolo", ".yml": "yolo"}
+        if source.suffix.lower() not in known:
+            raise GreenstickError(
+                f"The format of {source.name} is not told by its suffix.",
+                remedy=f"Say it with --format: {', '.join(FORMATS)}.",
+            )
+        return known[source.suffix.lower()]
+    files = files_in(source)
+    if any(file.endswith("_annotations.coco.json") for file in files):
+        return "coco"
+    if any(file.endswith(".xml") for file in files):
+        return "voc"
+    if any("labels" in file.split("/")[:-1] and file.endswith(".txt") for file in files):
+        return "yolo"
     return "folders"
 
 

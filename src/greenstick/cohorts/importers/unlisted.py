@@ -1,22 +1,32 @@
 """Images that lie there but are listed by no annotation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import polars as pl
 
 from greenstick.cohorts.cohort import BOX
-from greenstick.cohorts.importers.files import split_in
 from greenstick.cohorts.importers.imported import Imported
 
 
-def with_unlisted(imported: Imported, images: Sequence[str], *, negative: bool) -> Imported:
+def with_unlisted(
+    imported: Imported, splits: Mapping[str, str | None], *, negative: bool
+) -> Imported:
     """Add images that are not listed as having no fracture, or note that they are left out.
 
     Silence is not taken for 'no fracture' unasked: it may be an image that nobody looked at.
+
+    Parameters
+    ----------
+    imported
+        The images that are listed.
+    splits
+        Every image there, and its split if it has one.
+    negative
+        Whether to add them.
     """
     listed = set(imported.table["image"])
-    rest = [image for image in images if image not in listed]
+    rest = [image for image in splits if image not in listed]
     if not rest:
         return imported
     if not negative:
@@ -30,7 +40,7 @@ def with_unlisted(imported: Imported, images: Sequence[str], *, negative: bool) 
             "image": rest,
             "label": [0] * len(rest),
             "boxes": [[]] * len(rest),
-            "split": [split_in(image) for image in rest],
+            "split": [splits[image] for image in rest],
         },
         schema={"image": pl.String, "label": pl.Int8, "boxes": pl.List(BOX), "split": pl.String},
     )
