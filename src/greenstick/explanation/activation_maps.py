@@ -1,14 +1,15 @@
-"""Class activation maps: the evidence for a fracture in each place, on one scale for all images.
+"""Class activation maps on one scale for all images (Zhou et al., CVPR 2016).
 
-The classifier's linear head scores every cell of its last feature stage (Zhou et al., CVPR
-2016). A cell's logit, divided by the model's temperature, is turned into a probability: 0.5
-means the same in every image, so that a normal film does not glow.
+A cell's value is the probability that the classifier would give to an image made of such cells
+alone. It is never stretched to the image's own maximum, so a normal film does not glow.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 from scipy.special import expit
 
 from greenstick.radiographs.canvas import Placement
@@ -16,35 +17,62 @@ from greenstick.radiographs.canvas import Placement
 
 @dataclass(frozen=True, eq=False)
 class Heatmap:
-    """Evidence for a fracture over a radiograph.
+    """Where on a radiograph the classifier sees a fracture. Made by :func:`heatmap`.
 
     Attributes
     ----------
-    values
-        float32 of shape (height, width) in [0, 1], one a pixel of the original.
+    logits
+        float32 of shape (h, w): calibrated cell logits over the whole canvas.
+    placement
+        Where the original lies on the canvas.
     """
 
-    values: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    placement: Placement
 
-    @property
+    @cached_property
+    def probabilities(self) -> NDArray[np.float32]:
+        """float32 of shape (height, width) of the original, each in [0, 1]."""
+        return np.asarray(expit(self.placement.map_to_original(self.logits)))
+
+    @cached_property
     def peak(self) -> tuple[float, float]:
-        """The (x, y) of the highest value, in original pixels; the middle of it where flat."""
-        rows, columns = np.nonzero(self.values == self.values.max())
-        return float(columns.mean()), float(rows.mean())
+        """Where the map is highest, as (x, y) in the original's pixels."""
+        # Logits: probabilities near 1 are equal in float32, and the peak would be a plateau.
+        width, height = self.placement.width, self.placement.height
+        fine = self.at_size((width, height))
+        row, column = np.unravel_index(int(fine.argmax()), fine.shape)
+        across, down = self.placement.original_size_px
+        return (float(column) + 0.5) * across / width, (float(row) + 0.5) * down / height
+
+    def at_size(self, size_px: tuple[int, int]) -> NDArray[np.float32]:
+        """Return logits over the picture alone, resampled to (width, height)."""
+        place = self.placement
+        scale_x, scale_y = (side / place.canvas_px for side in self.logits.shape[::-1])
+        region = (
+            place.left * scale_x,
+            place.top * scale_y,
+            (place.left + place.width) * scale_x,
+            (place.top + place.height) * scale_y,
+        )
+        image = Image.fromarray(self.logits)
+        resized = image.resize(size_px, Image.Resampling.BILINEAR, box=region)
+        return np.asarray(resized, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a heat map agrees with true boxes.
+    """How a heat map agrees with boxes.
 
     Attributes
     ----------
     peak_hit
-        Whether the peak lies in a box.
+        Whether the map's peak lies in a box (the pointing game of Zhang et al., IJCV 2018).
     mass_in_boxes
-        Share of the map's sum within the boxes.
+        Share of the map's sum that lies within the boxes, in [0, 1].
     box_area_share
-        Share of the image within the boxes: what a flat map would score.
+        Share of the image's area that lies within the boxes: what a map that knows nothing
+        would reach in the other two.
     """
 
     peak_hit: bool
@@ -53,29 +81,43 @@ class Agreement:
 
 
 def heatmap(
-    cells: NDArray[np.float32], placement: Placement, *, temperature: float = 1.0
+    map_logits: NDArray[np.float32], placement: Placement, *, temperature: float = 1.0
 ) -> Heatmap:
-    """Bring a map of cell logits, of shape (h, w), into the original's pixels.
+    """Return the heat map of one image.
 
-    Logits are interpolated and then squashed, so that a peak keeps its place.
+    Parameters
+    ----------
+    map_logits
+        (h, w): the classifier's cell logits for a fracture, over the whole canvas.
+    placement
+        Where the original lies on that canvas.
+    temperature
+        The classifier's calibration; logits are divided by it.
     """
-    logits = placement.map_to_original(cells / np.float32(temperature))
-    return Heatmap(expit(logits).astype(np.float32))
+    logits = np.ascontiguousarray(map_logits, dtype=np.float32) / np.float32(temperature)
+    return Heatmap(logits, placement)
 
 
-def measure(heat: Heatmap, boxes: NDArray[np.float64]) -> Agreement:
-    """Compare a heat map with boxes of shape (n, 4): x, y, width, height in original pixels."""
-    inside = _mask(boxes, heat.values.shape)
+def measure(heat: Heatmap, boxes: ArrayLike) -> Agreement:
+    """Measure a heat map against boxes of shape (n, 4): x, y, width, height, original pixels.
+
+    Boxes count as their union, cut to the image.
+    """
+    given = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     x, y = heat.peak
-    total = float(heat.values.sum(dtype=np.float64))
-    mass = float(heat.values[inside].sum(dtype=np.float64)) / max(total, 1e-12)
-    return Agreement(bool(inside[round(y), round(x)]), min(mass, 1.0), float(inside.mean()))
+    ends = given[:, :2] + given[:, 2:]
+    hits = (given[:, 0] <= x) & (x <= ends[:, 0]) & (given[:, 1] <= y) & (y <= ends[:, 1])
+    inside = _union(given, heat.probabilities.shape[0], heat.probabilities.shape[1])
+    total = float(heat.probabilities.sum(dtype=np.float64))
+    within = float(heat.probabilities[inside].sum(dtype=np.float64))
+    return Agreement(bool(hits.any()), within / total if total > 0 else 0.0, float(inside.mean()))
 
 
-def _mask(boxes: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    inside = np.zeros(shape, dtype=np.bool_)
-    for x, y, width, height in boxes:
-        rows = slice(max(0, int(np.floor(y))), max(0, int(np.ceil(y + height))))
-        columns = slice(max(0, int(np.floor(x))), max(0, int(np.ceil(x + width))))
-        inside[rows, columns] = True
+def _union(boxes: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
+    """Return bool (height, width): the pixels that the boxes cover, to the nearest pixel."""
+    inside = np.zeros((height, width), np.bool_)
+    for x, y, across, down in boxes:
+        left, right = (int(np.clip(round(edge), 0, width)) for edge in (x, x + across))
+        top, bottom = (int(np.clip(round(edge), 0, height)) for edge in (y, y + down))
+        inside[top:bottom, left:right] = True
     return inside

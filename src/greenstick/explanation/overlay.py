@@ -1,84 +1,168 @@
-"""A heat map drawn over its radiograph, with the score beside it."""
+"""A radiograph with its heat map, its score beside it, and what it may be used for."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
+from scipy.special import expit
 
 from greenstick import RESEARCH_USE
 from greenstick.explanation.activation_maps import Heatmap
 
-#: Below this probability nothing is drawn; from there the color grows to its full strength at 1.
-_FAINTEST, _STRONGEST = 0.2, 0.65
-_LONGER_PX = 768
-_BAR_PX = 44
+#: The picture's longer side in px: large enough for a fracture line, small enough for a page.
+SHOWN_PX = (512, 1024)
+_PANEL_PX, _FOOTER_PX, _MARGIN_PX = 148, 26, 14
+_INK, _DIM, _GROUND = (236, 236, 236), (160, 160, 160), (16, 16, 18)
+_BOX = (88, 196, 255)
+
+#: Probability to color: from dark red over orange to pale yellow, of evenly rising lightness (after
+#: matplotlib's "inferno" by Smith & van der Walt, whose dark end would hide on a film).
+_STOPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_COLORS = ((110, 10, 40), (187, 55, 84), (228, 90, 49), (249, 142, 9), (252, 230, 120))
+#: The film stays visible under the surest heat; at p = 0.1 the heat is as good as invisible.
+_MOST_OPAQUE, _OPACITY_POWER = 0.65, 1.6
 
 
 def overlay(
     pixels: NDArray[np.float32],
     heat: Heatmap | None,
     *,
-    boxes: Sequence[tuple[float, float, float, float]] = (),
+    boxes: ArrayLike | None = None,
     score: float | None = None,
     caption: str = "",
+    threshold: float | None = None,
 ) -> Image.Image:
-    """Draw a radiograph with its heat map, true boxes, score and 'research use only'.
+    """Draw a radiograph with its heat map.
+
+    The scale of the heat is the same for every image: color and opacity rise with probability.
 
     Parameters
     ----------
     pixels
-        float32 (height, width) in [0, 1]; may be smaller than the original.
+        float32 of shape (height, width) in [0, 1]; may be a reduced decode of the original.
     heat
-        In original pixels; None draws none.
+        Its heat map, or None for the radiograph alone.
     boxes
-        x, y, width, height in original pixels, outlined.
+        (n, 4): x, y, width, height in the original's pixels; outlined.
     score
-        Calibrated probability.
+        The image's probability of a fracture; written and marked on the scale.
     caption
-        One line beside the score.
+        Words beside the picture, e.g. ``"false negative"``.
+    threshold
+        The operating point; marked on the scale.
 
     Returns
     -------
-    PIL.Image.Image
-        RGB, its longer side at most 768 px, with a bar of text below.
+    image
+        RGB, a little larger than the picture: scale and score to its right, notice below.
     """
-    shrink = min(1.0, _LONGER_PX / max(pixels.shape))
-    height, width = (max(1, round(side * shrink)) for side in pixels.shape)
-    gray = np.asarray(Image.fromarray(pixels).resize((width, height)))[..., None]
-    shown = np.repeat(np.clip(gray, 0.0, 1.0), 3, axis=2)
-    original = pixels.shape[::-1] if heat is None else heat.values.shape[::-1]
+    film = _film(pixels)
+    size = film.size
     if heat is not None:
-        shown = _blend(shown, np.asarray(Image.fromarray(heat.values).resize((width, height))))
-    picture = Image.fromarray(np.rint(shown * 255).astype(np.uint8))
-    _outline(picture, boxes, width / original[0], height / original[1])
-    return _with_text(picture, score, caption)
+        film = _blend(film, expit(heat.at_size(size)))
+        scale = size[0] / heat.placement.original_size_px[0]
+        _outline(film, np.asarray(() if boxes is None else boxes, np.float64).reshape(-1, 4), scale)
+    sheet = Image.new("RGB", (size[0] + _PANEL_PX, max(size[1], 300) + _FOOTER_PX), _GROUND)
+    sheet.paste(film, (0, 0))
+    _panel(sheet, size[0] + _MARGIN_PX, score, threshold, caption)
+    draw = ImageDraw.Draw(sheet)
+    # Below the picture, not on it: words must hide no bone.
+    draw.text((8, sheet.height - 20), RESEARCH_USE, fill=_INK, font=_font(13))
+    return sheet
 
 
-def _blend(shown: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    color = colormaps["inferno"](values)[..., :3].astype(np.float32)
-    strength = np.clip((values - _FAINTEST) / (1.0 - _FAINTEST), 0.0, 1.0) * _STRONGEST
-    return np.asarray(shown * (1.0 - strength[..., None]) + color * strength[..., None])
+def _film(pixels: NDArray[np.float32]) -> Image.Image:
+    gray = Image.fromarray(np.rint(np.clip(pixels, 0.0, 1.0) * 255.0).astype(np.uint8))
+    longer = max(gray.size)
+    factor = min(max(longer, SHOWN_PX[0]), SHOWN_PX[1]) / longer
+    width, height = (max(1, round(side * factor)) for side in gray.size)
+    return gray.resize((width, height), Image.Resampling.BICUBIC).convert("RGB")
 
 
-def _outline(
-    picture: Image.Image,
-    boxes: Sequence[tuple[float, float, float, float]],
-    scale_x: float,
-    scale_y: float,
+def _blend(film: Image.Image, probabilities: NDArray[np.float32]) -> Image.Image:
+    opacity = (_MOST_OPAQUE * probabilities**_OPACITY_POWER)[..., None]
+    colors = colorize(probabilities).astype(np.float32)
+    mixed = np.asarray(film, dtype=np.float32) * (1.0 - opacity) + colors * opacity
+    return Image.fromarray(np.rint(mixed).astype(np.uint8))
+
+
+def colorize(probabilities: ArrayLike) -> NDArray[np.uint8]:
+    """Return colors, uint8 of shape (..., 3), for probabilities of any shape in [0, 1]."""
+    table = np.stack(
+        [
+            np.interp(np.linspace(0, 1, 256), _STOPS, channel)
+            for channel in zip(*_COLORS, strict=True)
+        ],
+        axis=1,
+    )
+    index = np.rint(np.clip(np.asarray(probabilities), 0.0, 1.0) * 255.0).astype(np.intp)
+    return np.asarray(np.rint(table).astype(np.uint8)[index])
+
+
+def _outline(film: Image.Image, boxes: NDArray[np.float64], scale: float) -> None:
+    draw = ImageDraw.Draw(film)
+    for x, y, width, height in boxes * scale:
+        # A finger's breadth outside, so that the line does not lie on what it shows.
+        draw.rectangle((x - 2, y - 2, x + width + 2, y + height + 2), outline=_BOX, width=2)
+
+
+def _panel(
+    sheet: Image.Image, left: int, score: float | None, threshold: float | None, caption: str
 ) -> None:
-    draw = ImageDraw.Draw(picture)
-    for x, y, width, height in boxes:
-        corners = (x * scale_x, y * scale_y, (x + width) * scale_x, (y + height) * scale_y)
-        draw.rectangle(corners, outline=(64, 224, 208), width=2)
+    draw = ImageDraw.Draw(sheet)
+    top = _MARGIN_PX
+    if score is not None:
+        draw.text((left, top), "probability", fill=_DIM, font=_font(13))
+        draw.text((left, top + 15), _percent(score), fill=_INK, font=_font(30))
+        top += 58
+    for line in _wrapped(caption):
+        draw.text((left, top), line, fill=_INK, font=_font(14))
+        top += 18
+    _scale(sheet, left, top + 12, score, threshold)
 
 
-def _with_text(picture: Image.Image, score: float | None, caption: str) -> Image.Image:
-    framed = Image.new("RGB", (max(picture.width, 300), picture.height + _BAR_PX), "black")
-    framed.paste(picture, ((framed.width - picture.width) // 2, 0))
-    draw = ImageDraw.Draw(framed)
-    said = "" if score is None else f"probability of fracture {score:.2f}   "
-    draw.text((8, picture.height + 4), said + caption, "white", ImageFont.load_default(14))
-    draw.text((8, picture.height + 24), RESEARCH_USE, "silver", ImageFont.load_default(12))
-    return framed
+def _scale(
+    sheet: Image.Image, left: int, top: int, score: float | None, threshold: float | None
+) -> None:
+    """Draw the fixed scale from 0 to 1, with the score and the threshold on it."""
+    bottom = sheet.height - _FOOTER_PX - 12
+    height = min(260, bottom - top)
+    if height < 60:
+        return
+    draw = ImageDraw.Draw(sheet)
+    colors = colorize(np.linspace(1.0, 0.0, height))[:, None].repeat(14, axis=1)
+    sheet.paste(Image.fromarray(np.ascontiguousarray(colors)), (left, top))
+    for value, text in ((1.0, "100 %"), (0.5, "50 %"), (0.0, "0 %")):
+        y = top + (1.0 - value) * (height - 1)
+        draw.text((left + 30, y - 7), text, fill=_DIM, font=_font(12))
+    if threshold is not None:
+        y = top + (1.0 - threshold) * (height - 1)
+        draw.line((left - 4, y, left + 18, y), fill=_INK, width=1)
+        draw.text((left + 70, y - 7), "threshold", fill=_INK, font=_font(11))
+    if score is not None:
+        y = top + (1.0 - score) * (height - 1)
+        draw.polygon([(left + 16, y), (left + 25, y - 5), (left + 25, y + 5)], fill=_INK)
+
+
+def _percent(score: float) -> str:
+    """Write a probability so that nothing but certainty reads as 0 or 100 %."""
+    if 0.0 < score < 0.005:
+        return "< 0.5 %"
+    if 0.995 < score < 1.0:
+        return "> 99.5 %"
+    return f"{100 * score:.0f} %"
+
+
+def _wrapped(text: str, width: int = 18) -> Sequence[str]:
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word[:width])
+    return lines[:6]
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

@@ -24,13 +24,13 @@ from greenstick.radiographs.windowing import show
 _RADIOGRAPHS = ("CR", "DX", "RG", "OT")
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 #: Modalities (PS3.3 C.7.3.1.1.1) and photometric interpretations that a refusal may name.
-_CODES = frozenset(
+_CODES = (
     "AR AU BDUS BI BMD CFM CT DG DMS DOC ECG EEG EMG EPS ES FA FID FS GM HC HD IO IOL IVOCT IVUS "
     "KER KO LEN LP LS MG MR M3D NM OAM OCT OP OPM OPR OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR "
     "PT PX REG RESP RF RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM "
     "SMR SR SRF STAIN TEXTUREMAP TG US VA XA XC unknown RGB YBR_FULL YBR_FULL_422 YBR_PARTIAL_420 "
-    "YBR_ICT YBR_RCT XYB ARGB HSV CMYK".split()  # noqa: SIM905
-) | {"PALETTE COLOR"}
+    "YBR_ICT YBR_RCT XYB ARGB HSV CMYK"
+)
 
 #: Whatever a broken file makes pydicom and its decoders raise; the breadth is the point, since
 #: each decoder has errors of its own and an unreadable file must never stop a series.
@@ -160,7 +160,9 @@ def _number(file: pydicom.Dataset, keyword: str) -> float | None:
 
 def _code(value: str) -> str:
     """Return a code of the standard as it is; anything else may be a name and is not told."""
-    return value if value in _CODES else "none of the standard's"
+    return (
+        value if value in _CODES.split() or value == "PALETTE COLOR" else "none of the standard's"
+    )
 
 
 def _spacing(file: pydicom.Dataset) -> tuple[float, float] | None:

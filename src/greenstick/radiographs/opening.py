@@ -74,6 +74,8 @@ def open_radiograph(path: Path | str, *, at_least_px: int | None = None) -> Radi
 
 
 def _first_bytes(path: Path) -> bytes:
+    if path.is_fifo() or path.is_socket() or path.is_char_device():
+        raise GreenstickError(f"{path} is not a file of its own.", remedy="Give a file.")
     try:
         with path.open("rb") as file:
             return file.read(_SNIFF_BYTES)

@@ -1,0 +1,246 @@
+"""Files and folders in, results on disk out; what is broken off can be gone on with."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from time import monotonic
+
+from greenstick.errors import GreenstickError
+from greenstick.explanation.overlay import overlay
+from greenstick.reading.reader import Examination, Reader
+from greenstick.reading.results import Reading, Readings, read_json, write_csv, write_json
+
+Progress = Callable[[int, int], None]
+
+JSON, CSV, OVERLAYS = "readings.json", "readings.csv", "overlays"
+#: Results are written again and again while reading: at first this often, and never so often that
+#: writing takes more than a twentieth of the time.
+_SECONDS_BETWEEN_WRITES, _WRITING_SHARE = 10.0, 20.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files meant by a user's paths.
+
+    Attributes
+    ----------
+    files
+        In order, each once.
+    unreadable
+        Folders that could not be looked into: (folder, reason).
+    """
+
+    files: list[Path] = field(default_factory=list)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def read_paths(
+    paths: Sequence[Path | str],
+    model: Path | str,
+    output: Path | str,
+    *,
+    overlays: bool = True,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> list[Reading]:
+    """Read files and folders with a model, and write the results into a folder.
+
+    Writes ``readings.json``, ``readings.csv`` and ``overlays/``. Every file found gives one
+    reading, and so does a folder that cannot be looked into. Whatever ends the call, what is
+    written is whole; the same call then goes on where it stopped.
+
+    Parameters
+    ----------
+    paths
+        Files are taken as they are; folders are walked, sorted, without hidden files.
+    model
+        A model folder, or a run folder that holds one.
+    output
+        Folder for the results; made where it is missing, and never read from.
+    overlays
+        Whether to draw each radiograph that was read, with its heat map.
+    threads
+        How many to use; 0: all cores.
+    progress
+        Called with (done, all).
+
+    Raises
+    ------
+    GreenstickError
+        Where there is no model, or nothing to read.
+    """
+    output = Path(output)
+    found = find_files(paths, leave_out=output)
+    reader = Reader(model, threads=threads)
+    names = overlay_names(found.files) if overlays else {}
+    results = _Results(output, reader)
+    earlier = results.unfinished(overlays=overlays)
+    with results:
+        results.extend(_of_folder(folder, why) for folder, why in found.unreadable)
+        left = [path for path in found.files if str(path) not in earlier]
+        examinations = reader.examine(left)
+        for done, path in enumerate(found.files, start=1):
+            reading = earlier.get(str(path))
+            if reading is None:
+                reading = _drawn(next(examinations), output, names.get(path))
+            results.add(reading)
+            if progress is not None:
+                progress(done, len(found.files))
+        results.complete = True
+    return results.readings
+
+
+class _Results:
+    """The results on disk, kept up to date while they come in."""
+
+    def __init__(self, output: Path, reader: Reader) -> None:
+        self.output = output
+        self.readings: list[Reading] = []
+        self.complete = False
+        self._model = reader.facts()
+        self._due = monotonic() + _SECONDS_BETWEEN_WRITES
+
+    def __enter__(self) -> "_Results":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Ctrl-C comes by here too: what was read is kept.
+        self._write()
+
+    def unfinished(self, *, overlays: bool) -> dict[str, Reading]:
+        """Return what a broken-off call with the same model has read, by path."""
+        if not (self.output / JSON).is_file():
+            return {}
+        try:
+            before = read_json(self.output / JSON)
+        except GreenstickError:
+            return {}
+        if before.complete or before.model != self._model:
+            return {}
+        return {
+            reading.path: reading
+            for reading in before.readings
+            if reading.status == "read" and (bool(reading.overlay) or not overlays)
+        }
+
+    def add(self, reading: Reading) -> None:
+        self.readings.append(reading)
+        if monotonic() >= self._due:
+            self._write()
+
+    def extend(self, readings: Iterable[Reading]) -> None:
+        self.readings.extend(readings)
+
+    def _write(self) -> None:
+        start = monotonic()
+        results = Readings(model=self._model, complete=self.complete, readings=self.readings)
+        write_json(results, self.output / JSON)
+        write_csv(results, self.output / CSV)
+        now = monotonic()
+        self._due = now + max(_SECONDS_BETWEEN_WRITES, _WRITING_SHARE * (now - start))
+
+
+def find_files(paths: Sequence[Path | str], *, leave_out: Path | None = None) -> Found:
+    """Find the files meant by paths.
+
+    Parameters
+    ----------
+    paths
+        Files are kept whatever their name; folders are walked in sorted order, following links
+        (each folder once), without files and folders whose name begins with a dot.
+    leave_out
+        A folder that is not walked: where the results go.
+
+    Raises
+    ------
+    GreenstickError
+        Where a path does not exist, or there is nothing to read.
+    """
+    found = Found()
+    taken: set[str] = set()
+    walked: set[Path] = {leave_out.resolve()} if leave_out is not None else set()
+    for path in map(Path, paths):
+        if leave_out is not None and path.resolve() == leave_out.resolve():
+            raise GreenstickError(
+                f"The results would lie among the images in {path}.",
+                remedy="Choose another folder for them with -o.",
+            )
+        if not path.exists():
+            raise GreenstickError(f"There is nothing at {path}.", remedy="Check the path.")
+        for file in _walk(path, walked, found) if path.is_dir() else [path]:
+            if str(file) not in taken:
+                taken.add(str(file))
+                found.files.append(file)
+    if not found.files and not found.unreadable:
+        raise GreenstickError("There are no files to read.", remedy="Give files or full folders.")
+    return found
+
+
+def _walk(folder: Path, walked: set[Path], found: Found) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in walked:
+        return
+    walked.add(real)
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        found.unreadable.append((folder, error.strerror or type(error).__name__))
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, walked, found)
+        else:
+            yield entry
+
+
+def overlay_names(files: Sequence[Path]) -> dict[Path, str]:
+    """Return a safe file name for each file's picture, unique even without regard to case.
+
+    A stem that occurs twice, in two folders or with two endings, gets a digest of its path.
+    """
+    stems = {path: _safe(path.stem) for path in files}
+    count = Counter(stem.lower() for stem in stems.values())
+    return {
+        path: f"{stem}.png" if count[stem.lower()] == 1 else f"{stem}-{_digest(path)}.png"
+        for path, stem in stems.items()
+    }
+
+
+def _safe(stem: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._")[:80] or "image"
+
+
+def _digest(path: Path) -> str:
+    return blake2b(os.fsencode(path), digest_size=6).hexdigest()
+
+
+def _drawn(examination: Examination, output: Path, name: str | None) -> Reading:
+    """Draw a reading's picture, and return the reading with its name."""
+    reading = examination.reading
+    if name is None or examination.pixels is None or reading.probability is None:
+        return reading
+    picture = overlay(
+        examination.pixels,
+        examination.heat,
+        score=reading.probability,
+        caption=reading.decision or "",
+        threshold=reading.threshold,
+    )
+    folder = output / OVERLAYS
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{name}.part"
+    picture.save(part, format="PNG", compress_level=3)
+    part.replace(folder / name)
+    return replace(reading, overlay=name)
+
+
+def _of_folder(folder: Path, reason: str) -> Reading:
+    return Reading(
+        path=str(folder), status="not read", reason=f"The folder cannot be looked into: {reason}."
+    )
