@@ -3,6 +3,8 @@
 Measures are rounded from anatomy's usual ranges; they make pictures, not diagnoses.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from greenstick.radiographs.phantom.limbs import (
@@ -45,11 +47,9 @@ def forearm() -> Region:
     )  # fmt: skip
     radius = _radius((13, 9, 3), (13, 238, 0))
     ulna = _ulna((-9, -14, -4), (-14, 231, -1))
-    wrist = [_carpal(at, 252.0, radii) for at, radii in _CARPALS.items()]
+    wrist = _carpals(253.0)
     palm = [
-        bone
-        for ray in _BASES
-        for bone in _ray(ray, (_BASES[ray][0], _BASES[ray][1] + 262.0, 0.0))[:1]
+        replace(_ray(ray, (x, y + 262.0, 0.0))[0], breaks=0.0) for ray, (x, y) in _BASES.items()
     ]
     flesh = (
         tube(
@@ -72,7 +72,7 @@ def hand() -> Region:
     """Fingers, palm, wrist and the ends of radius and ulna."""
     radius = _radius((13, -254, 0), (13, -25, 0), breaks=1.0, sites=(0.84, 0.94))
     ulna = _ulna((-9, -275, -4), (-14, -32, -1), breaks=0.0)
-    wrist = [_carpal(at, -11.0, radii) for at, radii in _CARPALS.items()]
+    wrist = _carpals(-10.0)
     rays = [bone for ray in _BASES for bone in _ray(ray, (*_BASES[ray], 0.0))]
     fingers = tuple(_finger_flesh(ray) for ray in _BASES)
     arm = tube(
@@ -87,7 +87,7 @@ def hand() -> Region:
     return Region(
         (radius, ulna, *wrist, *rays),
         (arm, palm, *fingers),
-        (6, 62, 0),
+        (6, 52, 0),
         (185, 250),
         {"frontal": FRONTAL, "oblique": OBLIQUE, "lateral": (76.0, 8.0)},
         upside_down=0.6,
@@ -101,7 +101,8 @@ def upper_arm() -> Region:
         (
             tube(
                 (0, 0, 0), (0, 300, 0),
-                (0, 16, 17, 1.2, 3), (0.06, 19, 19, 1.2, 1), (0.14, 15.5, 16, 2), (0.25, 12.5, 13, 3.6),
+                (0, 16, 17, 1.2, 3), (0.06, 19, 19, 1.2, 1), (0.14, 15.5, 16, 2),
+                (0.25, 12.5, 13, 3.6),
                 (0.5, 11, 11.5, 4.6), (0.75, 11.5, 9.8, 3.6), (0.87, 19, 8, 2), (0.96, 29, 8, 1.2),
                 (1, 25, 9, 1), caps=(12, 6),
             ),
@@ -138,45 +139,60 @@ def upper_arm() -> Region:
         breaks=1.0,
         sites=(0.35, 0.8),
     )  # fmt: skip
-    ribs = tuple(_rib(number) for number in range(6))
+    ribs = tuple(_rib(n, front=front) for n in range(8) for front in (False, True))
     chest = tube(
         (-168, -90, -10), (-168, 330, -10),
         (0, 62, 50, 12), (0.15, 96, 70, 12), (0.3, 112, 92, 14), (1, 112, 100, 14), caps=(4, 4),
     )  # fmt: skip
     arm = tube(
         (-10, -46, 0), (2, 345, 0),
-        (0, 40, 40, 8, -22), (0.14, 52, 50, 9, -8), (0.3, 48, 46, 9), (0.7, 42, 42, 8), (1, 40, 38, 7),
+        (0, 40, 40, 8, -22), (0.14, 52, 50, 9, -8), (0.3, 48, 46, 9), (0.7, 42, 42, 8),
+        (1, 40, 38, 7),
         caps=(46, 1),
     )  # fmt: skip
     lung = tube(
-        (-160, -28, -10), (-160, 250, -10),
-        (0, 58, 46, 1), (0.4, 78, 66, 1), (1, 82, 74, 1), caps=(80, 30),
+        (-160, -28, -10), (-160, 225, -10),
+        (0, 58, 46, 1), (0.4, 78, 66, 1), (1, 80, 70, 1), caps=(80, 70),
     )  # fmt: skip
     return Region(
         (humerus, scapula, clavicle, *ribs),
         (chest, arm),
-        (-26, 122, 0),
+        (-26, 102, 0),
         (235, 330),
         {"frontal": FRONTAL, "oblique": (25.0, 7.0), "internal rotation": (-22.0, 6.0)},
         air=(lung,),
     )
 
 
-_CARPALS: dict[tuple[float, float], tuple[float, float, float]] = {
-    (12.0, -5.0): (7.5, 8.5, 6.5),  # scaphoid
-    (-1.0, -6.5): (7.0, 6.5, 7.0),  # lunate
-    (-12.0, -2.5): (6.0, 6.0, 6.0),  # triquetrum
-    (-15.0, 0.5): (4.0, 4.5, 4.5),  # pisiform
-    (20.0, 5.0): (7.0, 5.5, 7.0),  # trapezium
-    (10.5, 8.5): (5.0, 5.5, 6.0),  # trapezoid
-    (0.5, 7.0): (6.5, 9.0, 7.5),  # capitate
-    (-10.5, 8.0): (7.0, 7.0, 7.0),  # hamate
-}
+# Ends (across, down) of each carpal bone's long axis, and its radii at both ends.
+_CARPALS = (
+    ((7.5, -9.5), (18.0, 0.5), (6.3, 5.2)),  # scaphoid
+    ((-4.5, -8.5), (3.0, -8.0), (6.6, 6.2)),  # lunate
+    ((-13.5, -6.0), (-11.0, 1.0), (5.6, 5.2)),  # triquetrum
+    ((-16.5, -2.5), (-15.5, 1.5), (4.2, 4.0)),  # pisiform
+    ((16.5, 4.0), (22.5, 5.0), (5.4, 6.0)),  # trapezium
+    ((9.5, 4.5), (11.5, 9.0), (4.6, 5.4)),  # trapezoid
+    ((0.5, -1.5), (1.0, 12.0), (5.6, 6.8)),  # capitate
+    ((-8.0, 0.5), (-11.0, 10.5), (4.4, 7.2)),  # hamate
+)
 
 
-def _carpal(at: tuple[float, float], level: float, radii: tuple[float, float, float]) -> Bone:
-    shape = blob((at[0], at[1] + level, 0.0), radii, 0.9)
-    return Bone("carpal", (shape,), spongy=(0.24, 0.24))
+def _carpals(level: float) -> list[Bone]:
+    return [
+        Bone(
+            "carpal",
+            (
+                rod(
+                    (1.25 * start[0] - 0.25 * end[0], 1.25 * start[1] - 0.25 * end[1] + level, 0.0),
+                    (1.25 * end[0] - 0.25 * start[0], 1.25 * end[1] - 0.25 * start[1] + level, 0.0),
+                    (1.12 * radii[0], 1.12 * radii[1]),
+                    0.8,
+                ),
+            ),
+            spongy=(0.2, 0.2),
+        )
+        for start, end, radii in _CARPALS
+    ]
 
 
 def _radius(
@@ -185,7 +201,8 @@ def _radius(
     shaft = tube(
         start, end,
         (0, 10.5, 10.5, 1), (0.05, 10.5, 10.5, 1), (0.1, 7, 7, 1.6), (0.17, 8.5, 7.8, 2, -1),
-        (0.3, 6.9, 6.3, 2.4, 3), (0.55, 7.2, 6.2, 2.7, 5), (0.75, 7.8, 6.8, 2.2, 3), (0.88, 11, 8.5, 1.3, 1),
+        (0.3, 6.9, 6.3, 2.4, 3), (0.55, 7.2, 6.2, 2.7, 5), (0.75, 7.8, 6.8, 2.2, 3),
+        (0.88, 11, 8.5, 1.3, 1),
         (0.96, 15.5, 10.5, 0.9), (1, 15, 10.5, 0.9), caps=(4, 4),
     )  # fmt: skip
     styloid = blob((end[0] + 9.5, end[1] - 2, end[2]), (5.5, 9, 7), 0.9)
@@ -195,8 +212,9 @@ def _radius(
 def _ulna(start: Point, end: Point, breaks: float = 2.0) -> Bone:
     shaft = tube(
         start, end,
-        (0, 11, 11, 1.6, 0, -2), (0.09, 11, 13, 1.4, 0, 4), (0.16, 8.5, 10, 2), (0.3, 6.5, 7, 2.4, -2),
-        (0.6, 5.9, 6, 2.3, -2), (0.85, 5.2, 5.2, 1.7), (0.95, 7, 7, 1), (1, 7.4, 7.4, 1), caps=(6, 4),
+        (0, 11, 11, 1.6, 0, -2), (0.09, 11, 13, 1.4, 0, 4), (0.16, 8.5, 10, 2),
+        (0.3, 6.5, 7, 2.4, -2), (0.6, 5.9, 6, 2.3, -2), (0.85, 5.2, 5.2, 1.7), (0.95, 7, 7, 1),
+        (1, 7.4, 7.4, 1), caps=(6, 4),
     )  # fmt: skip
     styloid = blob((end[0] - 5.5, end[1] + 1, end[2] - 2), (2.4, 5, 2.4), 0.8)
     return Bone("ulna", (shaft, styloid), breaks=breaks, sites=(0.22, 0.93), plates=(0.945,))
@@ -233,7 +251,8 @@ def _finger_bone(order: int, last: bool, start: Point, end: Point, width: float)
     shell = 0.26 * waist
     shaft = tube(
         start, end,
-        (0, base * 0.95, base * 0.9, 0.7), (0.1, base, base * 0.9, 0.7), (0.28, waist * 1.2, waist * 1.15, shell),
+        (0, base * 0.95, base * 0.9, 0.7), (0.1, base, base * 0.9, 0.7),
+        (0.28, waist * 1.2, waist * 1.15, shell),
         (0.55, waist, waist, shell * 1.4), (0.75, waist * 1.12, waist, shell),
         (0.92, head, head * 0.95, 0.7), (1, head * 0.95, head * 0.9, 0.7),
         caps=(1.6, 2.2 if order else 5.0),
@@ -254,18 +273,21 @@ def _finger_flesh(number: int) -> Tube:
     first = start if number == _THUMB else root
     return tube(
         first, (tip[0], tip[1], tip[2]),
-        (0, half * (1.5 if number == _THUMB else 1.15), half * 1.1, 1.6), (0.4, half * 1.02, half, 1.6),
+        (0, half * (1.5 if number == _THUMB else 1.15), half * 1.1, 1.6),
+        (0.4, half * 1.02, half, 1.6),
         (0.7, half * 0.95, half * 0.9, 1.5), (1, half * 0.82, half * 0.75, 1.4), caps=(8, 9),
     )  # fmt: skip
 
 
-def _rib(number: int) -> Bone:
-    level = -18.0 + 27.0 * number
-    reach = -88.0 + 5.0 * number
-    bend = 14.0
+def _rib(number: int, *, front: bool) -> Bone:
+    """Half of a rib: the back falls gently towards the side, the front rises from there."""
+    level = -24.0 + 29.0 * number
+    side = -84.0 + 5.0 * number
+    start = (-235.0, level - 30.0, -50.0) if not front else (-190.0, level + 76.0, 50.0)
+    bow = -16.0 if not front else 8.0
     arc = tube(
-        (-230, level - 4, -60), (reach, level + 34, -6),
-        (0, 5.5, 4, 1.2), (0.3, 5.5, 4, 1.2, -bend * 0.8), (0.6, 5.5, 4, 1.2, -bend), (0.85, 5.5, 4.5, 1.2, -bend * 0.5),
-        (1, 5.5, 5, 1.2), caps=(2, 4),
+        start, (side, level + 26.0, 0.0),
+        (0, 6, 4, 1.2), (0.3, 6, 4, 1.2, bow * 0.8), (0.6, 5.5, 4, 1.2, bow),
+        (0.85, 5.5, 4.5, 1.2, bow * 0.5), (1, 5.5, 5, 1.2), caps=(2, 4),
     )  # fmt: skip
     return Bone("rib", (arc,), (0.06, 0.08))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from greenstick.errors import GreenstickError
-from greenstick.radiographs.phantom.film import expose, field, noise_of
+from greenstick.radiographs.phantom.film import Technique, depth_in_field, expose, noise_of
 from greenstick.radiographs.phantom.marks import stamp
 from greenstick.radiographs.phantom.patient import Patient, Pose, plan_patient
 from greenstick.radiographs.phantom.rays import Break, attenuation
@@ -101,11 +101,8 @@ def draw_film(patient: Patient, pose: Pose, size_px: int = SIZE_PX) -> Drawing:
     grid = Grid((round(film_mm[1] * px_per_mm), round(film_mm[0] * px_per_mm)), px_per_mm)
     rng = np.random.default_rng(pose.noise)
     total, breaks = attenuation(patient, patient.view(pose, film_mm), grid, rng)
-    seen = field(pose.technique, grid.shape)
-    noise = noise_of(total, pose.technique) if breaks else total
-    boxes = [_box(part.points, grid, seen) for part in breaks]
-    visibility = [_visibility(p, b, noise) for p, b in zip(breaks, boxes, strict=True)]
-    pixels = expose(total, pose.technique, grid, rng)
+    boxes, visibility = _truth(breaks, total, pose.technique, grid)
+    pixels = expose(total, pose.technique, rng)
     stamp(pixels, max(1, round(size_px / 512)))
     return Drawing(
         pixels=(np.rint(pixels * 255.0) / 255.0).astype(np.float32),
@@ -122,9 +119,21 @@ def draw_film(patient: Patient, pose: Pose, size_px: int = SIZE_PX) -> Drawing:
     )
 
 
-def _box(points: Floats, grid: Grid, seen: Floats) -> list[float]:
+def _truth(
+    breaks: list[Break], total: Floats, technique: Technique, grid: Grid
+) -> tuple[list[list[float]], list[float]]:
+    """Return the box of each break, and how well each stands out of the film's noise."""
+    if not breaks:
+        return [], []
+    seen = depth_in_field(technique, grid.shape) > 0
+    noise = noise_of(total, technique)
+    boxes = [_box(part.points, grid, seen) for part in breaks]
+    return boxes, [_visibility(p, b, noise) for p, b in zip(breaks, boxes, strict=True)]
+
+
+def _box(points: Floats, grid: Grid, seen: NDArray[np.bool_]) -> list[float]:
     """Return the box in whole pixels around a break, as far as it is within the field."""
-    rows, columns = (np.flatnonzero(seen.max(axis=axis) > 0.5) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
     first = np.array([columns[0], rows[0]])
     last = np.array([columns[-1] + 1, rows[-1] + 1])
     margin = _BOX_MARGIN_MM

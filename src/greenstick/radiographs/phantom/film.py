@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from greenstick.radiographs.phantom.marks import letters
-from greenstick.radiographs.phantom.solids import Floats, Grid
+from greenstick.radiographs.phantom.solids import Floats, Singles
 
 # Linear attenuation a mm at about 60 keV effective; bone is counted on top of the flesh it
 # displaces (rounded from NIST's tables; Hubbell and Seltzer, 1995).
@@ -15,6 +15,8 @@ MU_FAT = 0.0178
 MU_BONE = 0.040
 MU_METAL = 0.6
 _LEAD = 3.5  # attenuation of a lead letter, in all
+_FOG = 0.004  # light that is everywhere
+_LEVELS = 4095  # steps of the display's curve
 _COARSE = 16  # pixels a side that scatter is computed on: it has no detail
 
 
@@ -102,50 +104,61 @@ def draw_technique(rng: np.random.Generator, laterality: str) -> Technique:
     )
 
 
-def field(technique: Technique, shape: tuple[int, int]) -> Floats:
-    """Return 1 within the collimated field, 0 outside, of the film's shape, edges soft."""
+def depth_in_field(technique: Technique, shape: tuple[int, int]) -> Singles:
+    """Return how many pixels each pixel lies within the collimated field; below 0, outside."""
     height, width = shape
     if technique.border == "none":
-        return np.ones(shape)
+        return np.full(shape, np.float32(max(shape)))
     cos, sin = np.cos(technique.field_turn), np.sin(technique.field_turn)
-    y = (np.arange(height) - height / 2)[:, None]
-    x = (np.arange(width) - width / 2)[None, :]
-    across, down = x * cos + y * sin + width / 2, y * cos - x * sin + height / 2
+    y, x = np.arange(height) - height / 2, np.arange(width) - width / 2
     left, top, right, bottom = technique.insets
-    inside = np.minimum(
-        np.minimum(across - left * width, (1 - right) * width - across),
-        np.minimum(down - top * height, (1 - bottom) * height - down),
-    )
-    return np.clip(inside / 2.5 + 0.5, 0.0, 1.0)
+    depth: Singles = _plane(x * cos + (0.5 - left) * width, y * sin)
+    np.minimum(depth, _plane((0.5 - right) * width - x * cos, -y * sin), out=depth)
+    np.minimum(depth, _plane(-x * sin, y * cos + (0.5 - top) * height), out=depth)
+    np.minimum(depth, _plane(x * sin, (0.5 - bottom) * height - y * cos), out=depth)
+    return depth
 
 
-def expose(
-    attenuation: Floats, technique: Technique, grid: Grid, rng: np.random.Generator
-) -> Floats:
+def _plane(across: Floats, down: Floats) -> Singles:
+    plane: Singles = across.astype(np.float32)[None, :] + down.astype(np.float32)[:, None]
+    return plane
+
+
+def expose(attenuation: Floats, technique: Technique, rng: np.random.Generator) -> Floats:
     """Take the film: return pixels in [0, 1], float64, bone bright.
 
     Parameters
     ----------
     attenuation
-        Integral of the linear attenuation along each ray, without unit. Changed in place.
-    technique, grid
-        How, and on what.
+        Integral of the linear attenuation along each ray, without unit, (height, width).
+    technique
+        How.
     rng
         For the quantum noise.
     """
     height, width = attenuation.shape
-    _mark(attenuation, technique, grid)
-    seen = field(technique, attenuation.shape)
+    depth = depth_in_field(technique, attenuation.shape)
     across, down = np.linspace(-0.5, 0.5, width), np.linspace(-0.5, 0.5, height)
-    beam = 1.0 + technique.heel[0] * across[None, :] + technique.heel[1] * down[:, None]
-    primary = np.exp(-attenuation) * beam * seen
-    light = ndimage.gaussian_filter(primary, technique.blur_px, truncate=3.0)
-    light += technique.scatter * _coarse(primary, 2.2) + 0.004
-    noise = rng.standard_normal(attenuation.shape)
+    primary = np.exp(-attenuation)
+    primary *= 1.0 + technique.heel[0] * across[None, :] + technique.heel[1] * down[:, None]
+    primary *= _edge(depth, 0.0)
+    light: Floats = ndimage.gaussian_filter(primary, technique.blur_px, truncate=3.0)
+    light += coarse(primary, 2.2) * technique.scatter
+    light += _FOG
+    _mark(light, technique)
+    noise = rng.standard_normal(attenuation.shape, np.float32)
     light += noise * np.sqrt(light / technique.photons)
-    light *= 1.0 + technique.streaks * rng.standard_normal(width)[None, :]
-    dark = -np.log(np.maximum(light, 1e-4))
-    return _display(dark, seen, technique)
+    light *= 1.0 + technique.streaks * rng.standard_normal((1, width))
+    np.maximum(light, 1e-4, out=light)
+    return _display(-np.log(light), depth, technique)
+
+
+def _edge(depth: Singles, within_px: float) -> Singles:
+    """Return 1 within the field and 0 outside, soft over 2.5 pixels."""
+    soft: Singles = (depth - np.float32(within_px)) * np.float32(0.4) + np.float32(0.5)
+    np.maximum(soft, 0.0, out=soft)
+    np.minimum(soft, 1.0, out=soft)
+    return soft
 
 
 def noise_of(attenuation: Floats, technique: Technique) -> Floats:
@@ -154,46 +167,68 @@ def noise_of(attenuation: Floats, technique: Technique) -> Floats:
     Scattered light adds noise and dilutes contrast alike.
     """
     primary = np.exp(-attenuation)
-    light = primary + technique.scatter * _coarse(primary, 2.2) + 0.004
-    return np.sqrt(light / technique.photons) / primary
+    light = primary + technique.scatter * coarse(primary, 2.2) + _FOG
+    noise: Floats = np.sqrt(light / technique.photons) / primary
+    return noise
 
 
-def _mark(attenuation: Floats, technique: Technique, grid: Grid) -> None:
+def _mark(light: Floats, technique: Technique) -> None:
+    """Lay a lead letter on the cassette, where it stops scattered light as well."""
     if not technique.marker:
         return
-    dot = max(1, round(grid.shape[0] / 170))
-    letter = np.rot90(letters(technique.marker, dot), technique.marker_turns)
-    top = round(technique.marker_at[1] * grid.shape[0] - letter.shape[0] / 2)
-    left = round(technique.marker_at[0] * grid.shape[1] - letter.shape[1] / 2)
-    place = attenuation[top : top + letter.shape[0], left : left + letter.shape[1]]
-    place += _LEAD * letter[: place.shape[0], : place.shape[1]]
+    height, width = light.shape
+    letter = letters(technique.marker, max(1, round(height / 170)))
+    letter = ndimage.gaussian_filter(np.rot90(np.pad(letter, 2), technique.marker_turns), 0.6)
+    top = round(technique.marker_at[1] * height - letter.shape[0] / 2)
+    left = round(technique.marker_at[0] * width - letter.shape[1] / 2)
+    place = light[max(0, top) : top + letter.shape[0], max(0, left) : left + letter.shape[1]]
+    place *= np.exp(-_LEAD * letter[: place.shape[0], : place.shape[1]])
 
 
-def _coarse(image: Floats, sigma: float) -> Floats:
+def coarse(image: Floats, sigma: float) -> Floats:
     """Blur widely: average blocks, blur those, and interpolate back."""
     height, width = image.shape
     padded = np.pad(image, ((0, -height % _COARSE), (0, -width % _COARSE)), mode="edge")
-    blocks = padded.reshape(padded.shape[0] // _COARSE, _COARSE, -1, _COARSE).mean(axis=(1, 3))
+    rows = padded.reshape(-1, _COARSE, padded.shape[1]).mean(axis=1)
+    blocks = rows.reshape(len(rows), -1, _COARSE).mean(axis=2)
     blocks = ndimage.gaussian_filter(blocks, sigma, mode="nearest")
-    down = _interpolation(height, blocks.shape[0])
-    across = _interpolation(width, blocks.shape[1])
-    smooth: Floats = down @ blocks @ across.T
-    return smooth
+    down, across = ((np.arange(size) + 0.5) / _COARSE - 0.5 for size in image.shape)
+    return interpolate(blocks, down, across)
 
 
-def _interpolation(size: int, blocks: int) -> Floats:
-    """Matrix (size, blocks) that interpolates linearly between the centers of blocks."""
-    at = np.clip((np.arange(size) + 0.5) / _COARSE - 0.5, 0, blocks - 1)
-    return np.maximum(1 - np.abs(at[:, None] - np.arange(blocks)[None, :]), 0.0)
+def interpolate(values: Floats, down: Floats, across: Floats) -> Floats:
+    """Interpolate a small image linearly at these rows and columns, (len(down), len(across))."""
+    columns = _interpolate_rows(np.ascontiguousarray(values.T), across).T
+    return _interpolate_rows(np.ascontiguousarray(columns), down)
 
 
-def _display(dark: Floats, seen: Floats, technique: Technique) -> Floats:
-    even = dark - technique.equalized * _coarse(np.where(seen > 0.5, dark, 0.0), 2.5)
-    sample = even[::6, ::6][seen[::6, ::6] > 0.5]
-    open_beam, bone = np.percentile(sample, (3, 99.3))
-    black = open_beam + technique.window[0] * (bone - open_beam) * 0.5
-    white = black + technique.window[1] * (bone - black)
-    shown = np.clip((even - black) / (white - black), 0.0, 1.0) ** technique.gamma
+def _interpolate_rows(values: Floats, at: Floats) -> Floats:
+    # Not a matrix product: BLAS would start threads, and fight for cores with our own.
+    at = np.clip(at, 0.0, len(values) - 1.0)
+    below = np.minimum(at.astype(np.intp), max(0, len(values) - 2))
+    step = np.diff(values, axis=0, append=values[-1:])
+    result: Floats = step[below]
+    result *= (at - below)[:, None]
+    result += values[below]
+    return result
+
+
+def _display(dark: Floats, depth: Singles, technique: Technique) -> Floats:
+    """Show the logarithm of the light, as a reader's software would set it."""
+    inside = depth > 0
+    dark -= technique.equalized * coarse(np.where(inside, dark, 0.0), 2.5)
+    sample = dark[::6, ::6][inside[::6, ::6]]
+    low, high = (float(value) for value in np.percentile(sample, (3, 99.3)))
+    black = low + technique.window[0] * (high - low) * 0.5
+    white = black + technique.window[1] * (high - black)
+    dark -= black
+    dark *= _LEVELS / (white - black)
+    np.maximum(dark, 0.0, out=dark)
+    np.minimum(dark, _LEVELS, out=dark)
+    # A power for each pixel would cost as much as all else.
+    curve = np.linspace(0.0, 1.0, _LEVELS + 1) ** technique.gamma
+    shown: Floats = curve[dark.astype(np.intp)]
     if technique.border == "masked":
-        shown *= seen
+        # The mask hides the edge's own shadow.
+        shown *= _edge(depth, 4.0)
     return shown

@@ -8,19 +8,20 @@ stay whole and the break opens, steps and bends as on a film.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from greenstick.radiographs.phantom.limbs import Person, Region
-from greenstick.radiographs.phantom.solids import STILL, Floats, Move, Shadow, View
+from greenstick.radiographs.phantom.solids import STILL, Bone, Floats, Move, Shadow, Singles, View
 
 KINDS = ("transverse", "oblique", "spiral", "comminuted", "greenstick", "hairline")
 _GROWN_SHARES = (0.21, 0.21, 0.16, 0.17, 0.0, 0.25)
 _CHILD_SHARES = (0.15, 0.13, 0.1, 0.05, 0.37, 0.2)
 _COLUMNS = 257  # steps of a cut's tables across the bone
 _SPREAD = 2.0  # the tables reach this many half-widths to both sides
-_TEETH = 33
+_TEETH = 15
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Fracture:
     pitch, seam
         A spiral's rise in mm a radian, and the direction in radians in which its ends meet.
     teeth
-        (4, 33): how jagged the break is, mm: front and back of the upper and of a second surface.
+        (4, 15): how jagged the break is, mm: front and back of the upper and of a second surface.
     upper, lower
         How far the two fragments' ends are displaced, mm (across, deep).
     gap, overlap
@@ -108,19 +109,29 @@ class Cut:
 
     center: float
     spread: float
-    middle: Floats
-    slant: Floats
+    middle: Singles
+    slant: Singles
 
-    def before(self, along: Floats, column: NDArray[np.intp], half: Floats) -> Floats:
+    def before(self, along: Singles, column: NDArray[np.intp], half: Singles) -> Singles:
         """Length of a chord, ``2 * half`` long, that lies before the surface, mm."""
         part = (self.middle[column] - along) / self.slant[column]
-        return np.clip(part + half, 0.0, 2 * half)
+        length: Singles = np.clip(part + half, 0.0, 2 * half)
+        return length
 
-    def column(self, across: Floats) -> NDArray[np.intp]:
+    def column(self, across: Floats | Singles) -> NDArray[np.intp]:
         """Return the place in the tables for distances across the axis."""
         scale = (_COLUMNS - 1) / (2 * self.spread)
         place = (across - (self.center - self.spread)) * scale
-        return np.clip(place, 0, _COLUMNS - 1).astype(np.intp)
+        columns: NDArray[np.intp] = np.clip(place, 0, _COLUMNS - 1).astype(np.intp)
+        return columns
+
+
+@dataclass(frozen=True)
+class Bend:
+    """Angle in radians between two fragments, as seen on the film and in depth."""
+
+    across: float
+    deep: float
 
 
 @dataclass(frozen=True)
@@ -155,19 +166,34 @@ def draw_fractures(
     region: Region, person: Person, rng: np.random.Generator
 ) -> tuple[Fracture, ...]:
     """Draw what is broken: one bone, or now and then two that lie side by side."""
-    weights = np.array([bone.breaks for bone in region.bones])
-    first = int(rng.choice(len(weights), p=weights / weights.sum()))
+    first = draw_bone(region, rng)
     shares = _CHILD_SHARES if person.child else _GROWN_SHARES
     kind = KINDS[int(rng.choice(len(KINDS), p=np.array(shares) / sum(shares)))]
-    severity = float(rng.beta(1.5, 1.2))
+    severity = float(rng.beta(1.6, 1.1))
     fractures = [_draw(kind, first, region, severity, rng)]
     name = region.bones[first].name
     partner = {"radius": "ulna", "ulna": "radius", "tibia": "fibula"}.get(name)
     both = kind != "hairline" and rng.random() < 0.4
     for number, bone in enumerate(region.bones):
-        if both and bone.name == partner and bone.breaks > 0:
+        if both and bone.name == partner and bone.breaks > 0 and len(on_film(bone, region)):
             fractures.append(_draw(kind, number, region, severity, rng))
     return tuple(fractures)
+
+
+def draw_bone(region: Region, rng: np.random.Generator) -> int:
+    """Draw the number of a bone that breaks, or that is plated, where the films show it."""
+    weights = np.array([bone.breaks * (len(on_film(bone, region)) > 0) for bone in region.bones])
+    return int(rng.choice(len(weights), p=weights / weights.sum()))
+
+
+def on_film(bone: Bone, region: Region) -> Floats:
+    """Return places along a bone where it may break and that every film of this region shows."""
+    start, end = np.array(bone.tubes[0].start[:2]), np.array(bone.tubes[0].end[:2])
+    low, high = bone.sites
+    places = np.linspace(low, high, 65)
+    off = np.abs(start + (end - start) * places[:, None] - np.array(region.center[:2]))
+    seen: Floats = places[(off < 0.42 * np.array(region.field_mm)).all(axis=1)]
+    return seen
 
 
 def _draw(
@@ -176,12 +202,14 @@ def _draw(
     bone = region.bones[number]
     tube = bone.tubes[0]
     length = float(np.linalg.norm(np.subtract(tube.end, tube.start)))
-    site = float(rng.uniform(*bone.sites))
+    site = float(rng.choice(on_film(bone, region)))
     stations = np.array(tube.stations)
     radius = float(np.interp(site, stations[:, 0], stations[:, 1:3].mean(axis=1)))
     lever = length * site * (1 - site)  # mm of sideways movement for a radian of bend
     aim = rng.uniform(0, 2 * np.pi, 4)
-    teeth = rng.standard_normal((4, _TEETH)) * radius
+    # Front and back of a break are alike, though not the same.
+    teeth = rng.standard_normal((2, 1, _TEETH)) + 0.6 * rng.standard_normal((2, 2, _TEETH))
+    teeth = teeth.reshape(4, _TEETH) * radius
     bend = lever * np.radians(rng.uniform(2, 14)) * severity
     step = radius * rng.uniform(0.15, 1.3) * severity
     apex, slip = bend * _direction(aim[0]), step / 2 * _direction(aim[1])
@@ -196,14 +224,14 @@ def _draw(
         "gap": opening * (0.5 + severity),
         "overlap": float(radius * rng.uniform(0, 0.9) * severity) if step > 1.2 * radius else 0.0,
     }
-    special = {
-        "spiral": _spiral,
-        "comminuted": _shatter,
-        "greenstick": _greenstick,
-        "hairline": _hairline,
-    }
-    if kind in special:
-        settings |= special[kind](radius, lever, severity, rng)
+    if kind == "spiral":
+        settings |= _spiral(radius, rng)
+    elif kind == "comminuted":
+        settings |= _shatter(radius, severity, rng)
+    elif kind == "greenstick":
+        settings |= _greenstick(lever, rng)
+    elif kind == "hairline":
+        settings |= _hairline(rng)
     return Fracture(kind=kind, bone=number, site=site, **settings)  # type: ignore[arg-type]
 
 
@@ -219,7 +247,7 @@ def _steepness(kind: str, rng: np.random.Generator) -> float:
 
 
 def _jaggedness(kind: str) -> float:
-    return {"transverse": 0.09, "greenstick": 0.1, "comminuted": 0.08, "hairline": 0.035}.get(
+    return {"transverse": 0.09, "greenstick": 0.07, "comminuted": 0.08, "hairline": 0.035}.get(
         kind, 0.04
     )
 
@@ -232,22 +260,18 @@ def _pair(vector: Floats) -> tuple[float, float]:
     return float(vector[0]), float(vector[1])
 
 
-def _spiral(
-    radius: float, lever: float, severity: float, rng: np.random.Generator
-) -> dict[str, object]:
+def _spiral(radius: float, rng: np.random.Generator) -> dict[str, object]:
     handed = 1.0 if rng.random() < 0.5 else -1.0
     pitch = handed * radius * rng.uniform(0.55, 0.95)
     return {"pitch": float(pitch), "seam": float(rng.uniform(0, 2 * np.pi))}
 
 
-def _shatter(
-    radius: float, lever: float, severity: float, rng: np.random.Generator
-) -> dict[str, object]:
+def _shatter(radius: float, severity: float, rng: np.random.Generator) -> dict[str, object]:
     edges = np.sort(rng.uniform(-0.8, 0.8, int(rng.integers(1, 4))))
     edges = np.concatenate([[-1.3], edges, [1.3]])
     pieces = tuple(
         Piece(
-            (float(low), float(high)),
+            (low, high),
             float(rng.normal(0, 0.2 + 0.2 * severity)),
             (
                 float(radius * ((low + high) / 2 * rng.uniform(0, 0.6) + rng.normal(0, 0.12))),
@@ -255,24 +279,22 @@ def _shatter(
                 float(radius * rng.normal(0, 0.12)),
             ),
         )
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in pairwise(edges.tolist())
     )
     slope = np.tan(np.radians(rng.uniform(5, 30))) * _direction(rng.uniform(0, 2 * np.pi))
     zone = float(radius * rng.uniform(1.3, 2.6))
     return {"zone": zone, "second_slope": _pair(slope), "pieces": pieces}
 
 
-def _greenstick(
-    radius: float, lever: float, severity: float, rng: np.random.Generator
-) -> dict[str, object]:
+def _greenstick(lever: float, rng: np.random.Generator) -> dict[str, object]:
     # The intact cortex is the hinge: fragments bend, but neither step nor slide.
-    apex = lever * np.radians(rng.uniform(9, 20)) * _direction(rng.uniform(0, 2 * np.pi))
+    # Falls bend limbs to the side or to the front rather than at random: mostly to the side here.
+    aim = rng.normal(0, 0.6) + np.pi * rng.integers(2)
+    apex = lever * np.radians(rng.uniform(9, 22)) * _direction(aim)
     return {"upper": _pair(apex), "lower": _pair(apex), "gap": 0.0, "overlap": 0.0}
 
 
-def _hairline(
-    radius: float, lever: float, severity: float, rng: np.random.Generator
-) -> dict[str, object]:
+def _hairline(rng: np.random.Generator) -> dict[str, object]:
     return {
         "upper": (0.0, 0.0),
         "lower": (0.0, 0.0),
@@ -300,12 +322,10 @@ def break_bone(
         Resolution; a cut is spread over about a pixel, so that it does not alias.
     """
     axis = shadows[0]
-    length = axis.length
     upper_move, lower_move = _moves(axis, fracture, view)
-    opening = _out_of_plane(fracture, view, length)
-    hinge = _hinge(axis, fracture, view, (upper_move, lower_move))
-    first = _surface(axis, fracture, view, px_per_mm, second=False, opening=0.0, lift=0.0)
-    last = _surface(axis, fracture, view, px_per_mm, second=True, opening=opening, lift=hinge)
+    bend = Bend(upper_move.angle - lower_move.angle, _out_of_plane(fracture, view, axis.length))
+    first = _surface(axis, fracture, view, px_per_mm, second=False, bend=bend)
+    last = _surface(axis, fracture, view, px_per_mm, second=True, bend=bend)
     upper = tuple(s.moved(upper_move) for s in shadows)
     lower = tuple(s.moved(lower_move) for s in shadows)
     fragments = [Fragment(upper, before=first), Fragment(lower, after=last)]
@@ -341,15 +361,6 @@ def _out_of_plane(fracture: Fracture, view: View, length: float) -> float:
     return (up / fracture.site + down / (1 - fracture.site)) / length
 
 
-def _hinge(axis: Shadow, fracture: Fracture, view: View, moves: tuple[Move, Move]) -> float:
-    """Mm by which a greenstick's lower surface is lifted, so that it opens on one side only."""
-    if fracture.kind != "greenstick":
-        return fracture.gap
-    bend = abs(moves[0].angle - moves[1].angle)
-    deep = abs(_out_of_plane(fracture, view, axis.length))
-    return 0.55 * (bend * axis.half_width(fracture.site) + deep * axis.half_depth(fracture.site))
-
-
 def _surface(
     axis: Shadow,
     fracture: Fracture,
@@ -357,8 +368,7 @@ def _surface(
     px_per_mm: float,
     *,
     second: bool,
-    opening: float,
-    lift: float,
+    bend: Bend,
 ) -> Cut:
     """Return the break's surface; the second one bounds what belongs to the lower joint."""
     half_width, half_depth = axis.half_width(fracture.site), axis.half_depth(fracture.site)
@@ -372,24 +382,41 @@ def _surface(
     center = axis.length * fracture.site + (0.5 if second else -0.5) * fracture.zone
     teeth = fracture.teeth[2:] if shattered else fracture.teeth[:2]
     knots = np.linspace(-1.0, 1.0, _TEETH)
-    gap = _gap(fracture, across, lift) if second else np.zeros(_COLUMNS)
     sides = []
     for side, tooth in ((1.0, teeth[0]), (-1.0, teeth[1])):
         at = center + rise * half_width * across + side * deep_rise * depth
         at += np.interp(across, knots, tooth) + _twist(fracture, view, normal, across, side)
-        sides.append(at + gap + side * opening * depth)
+        sides.append(at + _gap(fracture, bend, across * half_width, side * depth) if second else at)
     sharpest = 0.5 / (px_per_mm * half_depth)
     slant = np.maximum(
         np.abs(sides[0] - sides[1]) / (2 * np.maximum(depth, 0.3 * half_depth)), sharpest
     )
-    shift = float(axis.shift[1 + round(fracture.site * (len(axis.shift) - 3))])
-    return Cut(shift, _SPREAD * half_width, (sides[0] + sides[1]) / 2, slant)
+    middle = (sides[0] + sides[1]) / 2
+    return Cut(
+        axis.center(fracture.site),
+        _SPREAD * half_width,
+        middle.astype(np.float32),
+        slant.astype(np.float32),
+    )
 
 
-def _gap(fracture: Fracture, across: Floats, lift: float) -> Floats:
-    """Opening across the bone; a crack that does not go through tapers to nothing."""
-    from_edge = (1.0 - fracture.from_side * across) / 2
-    return lift * np.clip((fracture.reach - from_edge) / 0.12, 0.0, 1.0)
+def _gap(fracture: Fracture, bend: Bend, across: Floats, deep: Floats) -> Floats:
+    """Mm by which the lower fragment's surface lies behind the upper one's, before it moves.
+
+    ``across`` and ``deep`` are mm from the bone's center, shape (n,).
+    """
+    if fracture.kind == "greenstick":
+        # Opens where the bend pulls; where it presses, the cortex is bent but whole.
+        turned = bend.across * across
+        widest, deepest = across[-1] / _SPREAD, np.abs(deep).max()
+        largest = abs(bend.across) * widest + abs(bend.deep) * deepest
+        opened: Floats = np.maximum(turned + bend.deep * deep + 0.1 * largest, 0.0)
+        return opened - turned
+    from_edge = (1.0 - fracture.from_side * across * _SPREAD / across[-1]) / 2
+    # A crack that does not go through tapers to nothing.
+    open_part = np.clip((fracture.reach - from_edge) / 0.12, 0.0, 1.0)
+    gap: Floats = fracture.gap * open_part + bend.deep * deep
+    return gap
 
 
 def _twist(fracture: Fracture, view: View, normal: Floats, across: Floats, side: float) -> Floats:
@@ -401,8 +428,8 @@ def _twist(fracture: Fracture, view: View, normal: Floats, across: Floats, side:
     angle = np.arcsin(np.clip(across, -1.0, 1.0))
     if side < 0:
         angle = np.pi - angle
-    turned = np.mod(angle - start, 2 * np.pi) - np.pi
-    return fracture.pitch * turned
+    rise: Floats = fracture.pitch * (np.mod(angle - start, 2 * np.pi) - np.pi)
+    return rise
 
 
 def _loose(
@@ -452,9 +479,10 @@ def _corners(fragment: Fragment) -> Floats:
     return np.concatenate([_on_film(axis, end, across) for end in ends])
 
 
-def _on_film(axis: Shadow, along: Floats, across: Floats) -> Floats:
+def _on_film(axis: Shadow, along: Floats | Singles, across: Floats) -> Floats:
     normal = np.array([-axis.along[1], axis.along[0]])
-    return axis.start + along[:, None] * axis.along + across[:, None] * normal
+    points: Floats = axis.start + along[:, None] * axis.along + across[:, None] * normal
+    return points
 
 
 def whole(shadows: Sequence[Shadow]) -> Broken:

@@ -32,7 +32,8 @@ def letters(text: str, dot_px: int) -> Floats:
         [int(dot) for letter in text for dot in _DOTS[letter].split()[row] + "0"][:-1]
         for row in range(7)
     ]
-    return np.kron(np.array(rows, dtype=np.float64), np.ones((dot_px, dot_px)))
+    dots = np.array(rows, dtype=np.float64)
+    return dots.repeat(dot_px, axis=0).repeat(dot_px, axis=1)
 
 
 def stamp(pixels: Floats, dot_px: int) -> None:

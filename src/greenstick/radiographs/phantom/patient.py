@@ -7,7 +7,7 @@ import numpy as np
 from greenstick.errors import GreenstickError
 from greenstick.radiographs.phantom import arms, legs
 from greenstick.radiographs.phantom.film import Technique, draw_technique
-from greenstick.radiographs.phantom.fractures import Fracture, draw_fractures
+from greenstick.radiographs.phantom.fractures import Fracture, draw_bone, draw_fractures, on_film
 from greenstick.radiographs.phantom.limbs import Person, Region, as_grown, draw_person, rod, tube
 from greenstick.radiographs.phantom.solids import Bone, Floats, Point, Tube, View
 
@@ -231,9 +231,8 @@ def _draw_canals(region: Region, rng: np.random.Generator) -> tuple[Canal, ...]:
 
 def _draw_metal(region: Region, rng: np.random.Generator) -> tuple[Tube, ...]:
     """A plate along one bone, with screws through it."""
-    weights = np.array([bone.breaks for bone in region.bones])
-    bone = region.bones[int(rng.choice(len(weights), p=weights / weights.sum()))]
-    at = float(rng.uniform(*bone.sites))
+    bone = region.bones[draw_bone(region, rng)]
+    at = float(rng.choice(on_film(bone, region)))
     axis, radius = _axis(bone, at)
     center, length = axis
     unit = np.subtract(bone.tubes[0].end, bone.tubes[0].start)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from greenstick.radiographs.phantom.film import MU_BONE, MU_FAT, MU_METAL, MU_MUSCLE
+from greenstick.radiographs.phantom.film import MU_BONE, MU_FAT, MU_METAL, MU_MUSCLE, interpolate
 from greenstick.radiographs.phantom.fractures import Broken, Fragment, break_bone, whole
 from greenstick.radiographs.phantom.patient import Canal, Patient
 from greenstick.radiographs.phantom.solids import (
@@ -14,12 +15,13 @@ from greenstick.radiographs.phantom.solids import (
     Floats,
     Grid,
     Shadow,
+    Singles,
     View,
+    Window,
     half_chords,
     project,
 )
 
-Window = tuple[slice, slice]
 _TILE = 512  # side of the texture of spongy bone, which repeats over the film
 _PLATE_MM = 1.1  # half the thickness of an open growth plate in a grown person's size
 
@@ -40,7 +42,7 @@ class Break:
 
     points: Floats
     window: Window
-    change: Floats
+    change: Singles
 
 
 def attenuation(
@@ -79,35 +81,26 @@ def _flesh(patient: Patient, view: View, grid: Grid, rng: np.random.Generator) -
         lung = half_chords(shadows, grid, everywhere)[0]
         muscle -= np.minimum(0.75 * lung, 0.9 * muscle)
     # Muscle bellies and the fat between them: slow mottling along the limb.
-    muscle *= 1.0 + 0.02 * _stretch(rng.standard_normal((6, 8)), grid.shape)
+    down, across = (np.linspace(0, n - 1, size) for n, size in zip((6, 8), grid.shape, strict=True))
+    muscle *= interpolate(1.0 + 0.02 * rng.standard_normal((6, 8)), down, across)
     total: Floats = 2 * (MU_FAT * fat + MU_MUSCLE * muscle)
     return total
 
 
-def _stretch(coarse: Floats, shape: tuple[int, int]) -> Floats:
-    """Interpolate a few values over the whole film."""
-    down, across = (
-        np.maximum(1 - np.abs(np.linspace(0, n - 1, size)[:, None] - np.arange(n)), 0.0)
-        for n, size in zip(coarse.shape, shape, strict=True)
-    )
-    stretched: Floats = down @ coarse @ across.T
-    return stretched
-
-
 @lru_cache(maxsize=1)
-def _tile() -> Floats:
+def _tile() -> Singles:
     """Texture of spongy bone: struts that run mostly along the limb, mean 0, deviation 1."""
     noise = np.random.default_rng(20).standard_normal((_TILE, _TILE))
-    fine = ndimage.gaussian_filter(noise, (2.2, 0.75), mode="wrap")
+    fine = ndimage.gaussian_filter(noise, (1.7, 0.7), mode="wrap")
     fine -= ndimage.gaussian_filter(noise, (5.0, 3.0), mode="wrap")
     coarse = ndimage.gaussian_filter(np.roll(noise, 71), (7.0, 5.0), mode="wrap")
-    tile: Floats = fine / fine.std() + 0.5 * coarse / coarse.std()
+    tile: Singles = (fine / fine.std() + 0.5 * coarse / coarse.std()).astype(np.float32)
     return tile
 
 
-def _texture(grid: Grid, rng: np.random.Generator) -> Floats:
+def _texture(grid: Grid, rng: np.random.Generator) -> Singles:
     rows, columns = ((int(rng.integers(_TILE)) + np.arange(size)) % _TILE for size in grid.shape)
-    texture: Floats = _tile()[np.ix_(rows, columns)]
+    texture: Singles = _tile()[np.ix_(rows, columns)]
     return texture
 
 
@@ -119,17 +112,17 @@ class _Scene:
     patient: Patient
     view: View
     grid: Grid
-    texture: Floats
+    texture: Singles
     canals: tuple[Canal, ...]
 
-    def mineral(self, broken: Broken, window: Window) -> Floats:
+    def mineral(self, broken: Broken, window: Window) -> Singles:
         """Return mm of compact bone on each ray, in the window's shape."""
-        total = np.zeros(self.texture[window].shape)
+        total = np.zeros(self.texture[window].shape, np.float32)
         for fragment in broken.fragments:
             total += self._fragment(fragment, window)
         return total
 
-    def _fragment(self, fragment: Fragment, window: Window) -> Floats:
+    def _fragment(self, fragment: Fragment, window: Window) -> Singles:
         outside, inside = half_chords(fragment.shadows, self.grid, window)
         axis = fragment.shadows[0]
         along, across = self.grid.coordinates(axis, window)
@@ -141,7 +134,7 @@ class _Scene:
         filling = low + (high - low) * end * end
         mineral = outside - inside
         mineral *= 1.0 + 0.03 * self.texture[window]
-        mineral += inside * filling * (1.0 + 0.3 * self.texture[window])
+        mineral += inside * filling * (1.0 + 0.2 * self.texture[window])
         if fragment.sides is not None:
             mineral *= _soft_sides(across, fragment.sides, self.grid.px_per_mm)
         if self.patient.person.child:
@@ -151,39 +144,51 @@ class _Scene:
         return mineral
 
 
-def _between(fragment: Fragment, along: Floats, across: Floats, half: Floats) -> Floats:
+def _between(fragment: Fragment, along: Singles, across: Singles, half: Singles) -> Singles:
     """Length of each chord that lies within the fragment, mm."""
     length = 2 * half
     if fragment.before is not None:
         length = fragment.before.before(along, fragment.before.column(across), half)
     if fragment.after is not None:
         length = length - fragment.after.before(along, fragment.after.column(across), half)
-    return np.maximum(length, 0.0)
+    np.maximum(length, 0.0, out=length)
+    return length
 
 
-def _soft_sides(across: Floats, sides: tuple[float, float], px_per_mm: float) -> Floats:
+def _soft_sides(across: Singles, sides: tuple[float, float], px_per_mm: float) -> Singles:
     inner = np.minimum(across - sides[0], sides[1] - across)
-    return np.clip(inner * px_per_mm + 0.5, 0.0, 1.0)
+    soft: Singles = np.clip(inner * px_per_mm + 0.5, 0.0, 1.0)
+    return soft
+
+
+@lru_cache(maxsize=1)
+def _wave() -> Singles:
+    """Undulation of a growth plate over one turn, mm: a table, since sines differ by machine."""
+    return (0.5 * np.sin(np.linspace(0.0, 2 * np.pi, 256, endpoint=False))).astype(np.float32)
+
+
+def _turn(across: Singles) -> NDArray[np.intp]:
+    return (across * np.float32(36.0)).astype(np.intp) % 256
 
 
 def _open_plates(
-    mineral: Floats,
+    mineral: Singles,
     plates: tuple[float, ...],
-    along: Floats,
-    across: Floats,
+    along: Singles,
+    across: Singles,
     axis: Shadow,
     size: float,
 ) -> None:
     """Leave the growth plates of a child open, between two lines of denser bone."""
     for place in plates:
         curved = along - place * axis.length - 0.012 * np.square(across) * np.sign(place - 0.5)
-        distance = np.abs(curved + 0.5 * np.sin(across * 0.9)) / (_PLATE_MM * size)
+        distance = np.abs(curved + _wave()[_turn(across)]) / np.float32(_PLATE_MM * size)
         mineral *= 1.0 - 0.85 * np.clip(1.7 - distance, 0.0, 1.0)
         mineral *= 1.0 + 0.25 * np.clip(1.0 - np.abs(distance - 2.6), 0.0, 1.0)
 
 
 def _dig(
-    mineral: Floats, canal: Canal, along: Floats, across: Floats, axis: Shadow, view: View
+    mineral: Singles, canal: Canal, along: Singles, across: Singles, axis: Shadow, view: View
 ) -> None:
     side = view.across(float(np.cos(canal.direction)), float(np.sin(canal.direction)))[0]
     distance_along = along - canal.at * axis.length
