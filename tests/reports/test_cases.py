@@ -92,3 +92,19 @@ def test_a_row_number_is_that_of_the_scores_table(tmp_path: Path):
     overlays = scored(["false negative"], [0.5]).with_columns(image=pl.lit("anna.png"))
     (group,) = read_cases(overlays, scores, tmp_path)
     assert group.cases[0].name == "row 1 of scores.parquet"
+
+
+@pytest.mark.parametrize(
+    ("images", "shown"),
+    [
+        (["a/b/1.png", "a/b/2.png"], ["1.png", "2.png"]),
+        (["../data/x/1.png", "../data/y/2.png"], ["x/1.png", "y/2.png"]),
+        (["1.png", "a/2.png"], ["1.png", "a/2.png"]),
+        (["/home/u/1.png", "/home/u/v/2.png"], ["1.png", "v/2.png"]),
+        (["ab/1.png", "ac/2.png"], ["ab/1.png", "ac/2.png"]),
+    ],
+)
+def test_the_folder_that_all_images_share_is_not_shown(tmp_path, images, shown):
+    table = scored(["false negative"] * 2, [0.1, 0.2]).with_columns(image=pl.Series(images))
+    (group,) = read_cases(table, table, tmp_path)
+    assert [case.name for case in group.cases] == shown

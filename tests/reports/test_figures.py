@@ -100,7 +100,7 @@ def test_nothing_of_a_figure_reaches_the_rest_of_the_page(drawn):
 
 def test_numbers_in_words_keep_all_their_digits(drawn):
     assert "AUROC 0.913" in words(drawn["roc"])
-    assert "threshold 0.300" in words(drawn["roc"])
+    assert "○ threshold 0.300" in words(drawn["roc"])
 
 
 def test_counts_beside_the_histogram_are_those_of_the_calls():
@@ -134,7 +134,7 @@ def test_each_fit_has_its_line():
 
 def test_names_with_markup_and_dollars_stay_words():
     point = figures.MarkedPoint("<b>$x$ & y", 0.2, 0.8)
-    assert "<b>$x$ & y" in words(figures.roc(CURVE, None, point))
+    assert "○ <b>$x$ & y" in words(figures.roc(CURVE, None, point))
 
 
 def test_unit_axes_run_from_nought_to_one():

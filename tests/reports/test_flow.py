@@ -120,7 +120,7 @@ def test_nothing_left_out_draws_no_box_at_the_side():
     flow = count_flow(cohort, pl.DataFrame(schema=NO_ROWS), splits_of(["train", "test"]))
     assert not any("Left out" in text for text in words_of(str(draw_flow(flow))))
     assert "none left out" in describe_flow(flow)
-    assert "Test: 1 image, 1 patient, 0 with fracture, 1 without" in describe_flow(flow)
+    assert "Test: 1 image, 0 with fracture, 1 without" in describe_flow(flow)
 
 
 @pytest.mark.parametrize("n", [1, 6, 7])
@@ -136,3 +136,12 @@ def test_boxes_do_not_overlap(n):
     for i, (x, y, w, h) in enumerate(boxes):
         for x2, y2, w2, h2 in boxes[i + 1 :]:
             assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y
+
+
+def test_images_that_name_no_patient_make_no_claim_about_patients():
+    cohort = cohort_of([None, None], [1, 0])
+    flow = count_flow(cohort, pl.DataFrame(schema=NO_ROWS), splits_of(["train", "test"]))
+    assert (flow.unnamed, flow.used.patients, flow.imported.patients) == (2, None, None)
+    assert not flow.apart
+    named = cohort_of(["a", "b"], [1, 0])
+    assert count_flow(named, pl.DataFrame(schema=NO_ROWS), splits_of(["train", "test"])).apart

@@ -129,7 +129,7 @@ def test_research_use_is_said_at_the_top_and_at_the_end_and_on_paper(run, page):
 def test_no_patient_is_named(run):
     html = write_report(run).read_text(encoding="utf-8")
     assert "SECRET" not in html
-    assert "images/IMG" in html
+    assert "IMG0" in html
 
 
 def test_markup_in_names_is_shown_and_not_obeyed(page):
@@ -295,3 +295,14 @@ def test_a_table_without_its_column_is_named(fresh):
     (fresh / "scores.parquet").unlink()
     with pytest.raises(GreenstickError, match=r"scores\.parquet is missing"):
         write_report(fresh)
+
+
+def test_unnamed_patients_are_said_and_not_counted(fresh):
+    for name in ("cohort", "scores"):
+        table = pl.read_parquet(fresh / f"{name}.parquet")
+        patient = pl.lit(None, dtype=pl.String)
+        table.with_columns(patient=patient).write_parquet(fresh / f"{name}.parquet")
+    text = report_of(fresh).text
+    assert "No patients are named" in text
+    assert "No patient among them was trained" not in text
+    assert "it is not known whether a patient is on two sides" in text

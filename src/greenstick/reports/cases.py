@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 
 import polars as pl
@@ -94,17 +95,29 @@ def read_cases(
     if explanations is not None:
         hits = explanations.select("image", "peak_hit").unique("image", keep="first")
         table = table.join(hits, on="image", how="left")
+    start = _common_folder(scores["image"])
     groups = []
     for kind, heading, highest_first, most in _KINDS:
         rows = table.filter(kind=kind).sort("score", "image", descending=[highest_first, False])
-        cases = tuple(_case(row, run, details) for row in rows.head(most).iter_rows(named=True))
+        cases = tuple(
+            _case(row, run, details, start) for row in rows.head(most).iter_rows(named=True)
+        )
         if cases:
             groups.append(CaseGroup(kind, heading, cases))
     return groups
 
 
-def _case(row: dict[str, object], run: Path, details: Sequence[str]) -> Case:
-    name = case_name(str(row["image"]), row.get("patient"), row["row"])
+def _common_folder(images: pl.Series) -> str:
+    """Return the start that all paths share: it tells nothing, or too much of the machine."""
+    folders = {Path(image).parent.parts for image in images}
+    levels = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+    shared = [level[0] for level in levels]
+    return f"{Path(*shared).as_posix()}/" if shared else ""
+
+
+def _case(row: dict[str, object], run: Path, details: Sequence[str], start: str) -> Case:
+    image = str(row["image"]).removeprefix(start)
+    name = case_name(image, row.get("patient"), row["row"])
     words = [str(row[column]) for column in details if row.get(column) is not None]
     if row.get("peak_hit") is not None:
         words.append("peak in a box" if row["peak_hit"] else "peak outside the boxes")

@@ -21,7 +21,7 @@ _BINS = 40
 class MarkedPoint:
     """The operating point as it lies on a curve, with the interval of each coordinate.
 
-    ``name`` is what is written beside it, e.g. ``"threshold 0.41"``.
+    ``name`` is what is written of it, e.g. ``"threshold 0.41"``.
     """
 
     name: str
@@ -34,14 +34,14 @@ class MarkedPoint:
 def roc(curve: Curve, area: Estimate | None, point: MarkedPoint | None) -> Markup:
     """Draw the ROC curve with its band; x is 1 - specificity, y is sensitivity."""
     with ink.style():
-        figure = ink.blank()
+        figure = ink.blank(4.3, 4.2)
         axes = figure.add_subplot()
         ink.unit_axes(axes, x="1 − specificity", y="Sensitivity")
         axes.plot([0, 1], [0, 1], color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
         axes.text(0.66, 0.62, "chance", color=ink.SOFT, fontsize=8.5, ha="left", va="top")
         _curve(axes, curve)
         _mark(axes, point)
-        _area(axes, "AUROC", area, y=0.06)
+        _titles(axes, "AUROC", area, point)
         return ink.to_svg(figure, "roc", _curve_alt("ROC curve", area, point))
 
 
@@ -50,7 +50,7 @@ def precision_recall(
 ) -> Markup:
     """Draw precision (PPV) over recall (sensitivity) with its band and the share of fractures."""
     with ink.style():
-        figure = ink.blank()
+        figure = ink.blank(4.3, 4.2)
         axes = figure.add_subplot()
         ink.unit_axes(axes, x="Recall (sensitivity)", y="Precision (PPV)")
         axes.axhline(prevalence, color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -65,7 +65,7 @@ def precision_recall(
         )
         _curve(axes, curve)
         _mark(axes, point)
-        _area(axes, "Average precision", area, y=0.06 if prevalence > 0.2 else prevalence + 0.14)
+        _titles(axes, "Average precision", area, point)
         return ink.to_svg(figure, "pr", _curve_alt("Precision-recall curve", area, point))
 
 
@@ -85,21 +85,14 @@ def _mark(axes: Axes, point: MarkedPoint | None) -> None:
     if point.y_interval:
         axes.plot([point.x, point.x], point.y_interval, **bars)
     axes.plot(point.x, point.y, "o", ms=6, mfc=ink.PAPER, mec=ink.INK, mew=1.4)
-    left = point.x > 0.55
-    axes.annotate(
-        point.name,
-        (point.x, point.y),
-        xytext=(-9 if left else 9, -9),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="top",
-    )
 
 
-def _area(axes: Axes, name: str, area: Estimate | None, *, y: float) -> None:
+def _titles(axes: Axes, name: str, area: Estimate | None, point: MarkedPoint | None) -> None:
+    # Above the axes, where no curve of any shape can run through the words.
     if area is not None:
-        text = f"{name} {number(area.value)}"
-        axes.text(0.98, y, text, ha="right", va="bottom", fontsize=10, weight="bold")
+        axes.set_title(f"{name} {number(area.value)}", loc="left", fontsize=9.5, weight="bold")
+    if point is not None:
+        axes.set_title(f"○ {point.name}", loc="right", fontsize=9.0)
 
 
 def _curve_alt(name: str, area: Estimate | None, point: MarkedPoint | None) -> str:

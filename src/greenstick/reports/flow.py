@@ -68,6 +68,8 @@ class Flow:
         How often the whole cohort was split into folds.
     shared_patients
         Patients on two sides of the same split; anything but 0 makes the results untrue.
+    unnamed
+        Used images that name no patient; where it is all of them, no box counts patients.
     """
 
     imported: Part
@@ -78,6 +80,12 @@ class Flow:
     folds: int
     repeats: int
     shared_patients: int
+    unnamed: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is known that no patient is on two sides of a split."""
+        return not self.shared_patients and not self.unnamed
 
 
 def count_flow(cohort: Cohort, dropped: pl.DataFrame, splits: pl.DataFrame) -> Flow:
@@ -93,20 +101,28 @@ def count_flow(cohort: Cohort, dropped: pl.DataFrame, splits: pl.DataFrame) -> F
         Columns ``image``, ``repeat``, ``fold`` and ``split``.
     """
     rows = cohort.table.select("image", "label").with_columns(cohort.patients())
+    unnamed = cohort.table["patient"].null_count()
+    named = unnamed < len(cohort)
     pairs = splits.select("repeat", "fold").unique().sort("repeat", "fold")
     first = splits.join(pairs.head(1), on=["repeat", "fold"], how="semi").join(rows, on="image")
-    code = pl.col("reason").cast(pl.String).str.split(":").list.first()
-    reasons = dropped.group_by(code).len().sort("len", "reason", descending=[True, False])
+    before = _patients_before(rows, dropped) if named else None
     return Flow(
-        imported=Part("Imported", rows.height + dropped.height, _patients_before(rows, dropped)),
-        used=_part("Used", rows),
-        reasons=tuple((_phrase(reason), int(n)) for reason, n in reasons.iter_rows()),
+        imported=Part("Imported", rows.height + dropped.height, before),
+        used=_part("Used", rows, named=named),
+        reasons=_reasons(dropped),
         unassigned=rows.height - splits["image"].n_unique(),
-        splits=tuple(_part(name, first.filter(split=name)) for name in SPLITS),
+        splits=tuple(_part(name, first.filter(split=name), named=named) for name in SPLITS),
         folds=pairs.height,
         repeats=pairs["repeat"].n_unique(),
         shared_patients=_shared_patients(splits.join(rows, on="image")),
+        unnamed=unnamed,
     )
+
+
+def _reasons(dropped: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+    code = pl.col("reason").cast(pl.String).str.split(":").list.first()
+    counted = dropped.group_by(code).len().sort("len", "reason", descending=[True, False])
+    return tuple((_phrase(reason), int(n)) for reason, n in counted.iter_rows())
 
 
 def _phrase(code: str | None) -> str:
@@ -118,10 +134,11 @@ def _shared_patients(placed: pl.DataFrame) -> int:
     return sides.filter(pl.col("split") > 1)["patient"].n_unique()
 
 
-def _part(name: str, rows: pl.DataFrame) -> Part:
+def _part(name: str, rows: pl.DataFrame, *, named: bool) -> Part:
     fractures = rows.filter(label=1).height
     without = rows.filter(label=0).height
-    return Part(name, rows.height, rows["patient"].n_unique(), fractures, without)
+    patients = rows["patient"].n_unique() if named else None
+    return Part(name, rows.height, patients, fractures, without)
 
 
 def _patients_before(rows: pl.DataFrame, dropped: pl.DataFrame) -> int | None:

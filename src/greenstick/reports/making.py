@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from greenstick.decision.calibration import Beta, Calibration, Isotonic, Platt, Temperature
 from greenstick.decision.operating_points import OperatingPoint
-from greenstick.reports.contents import CardFacts, RunContents
+from greenstick.reports.contents import CardCalibration, CardFacts, RunContents
 from greenstick.reports.judged import fit_keys
 from greenstick.reports.wording import number
 
@@ -30,19 +31,37 @@ def provenance(contents: RunContents) -> list[Origin]:
     evidence = contents.evidence
     origins = [_of_point(point) for point in evidence.operating_points]
     if evidence.calibrator is not None:
-        fit = evidence.calibrator
-        origins.append(_of_temperature("Temperature", fit.value, fit.fitted_on, fit.n))
+        origins.append(calibration_origin(evidence.calibrator))
     for name, card in contents.cards.items():
         one = card.calibration
         if evidence.calibrator is None and one is not None:
-            what = f"Temperature of {name}"
-            origins.append(_of_temperature(what, one.temperature, one.fitted_on, one.n))
+            origins.append(_of_temperature(name, one))
         origins.append(_of_model(name, card))
     return origins
 
 
-def _of_temperature(what: str, value: float, fitted_on: str, n: int) -> Origin:
-    return Origin(what, number(value), "least log loss", _rows(fitted_on), f"{n:,}")
+def calibration_origin(calibration: Calibration) -> Origin:
+    """Say what turned logits into probabilities, and on which rows it was fitted."""
+    match calibration:
+        case Temperature():
+            what, value = "Temperature", number(calibration.value)
+        case Platt():
+            what = "Platt scaling"
+            value = f"slope {number(calibration.slope)}, intercept {number(calibration.intercept)}"
+        case Beta():
+            what = "Beta calibration"
+            value = ", ".join(number(one) for one in (calibration.a, calibration.b, calibration.c))
+        case Isotonic():
+            what, value = "Isotonic regression", f"{len(calibration.logits)} corners"
+    how = "least squares" if isinstance(calibration, Isotonic) else "least log loss"
+    return Origin(what, value, how, _rows(calibration.fitted_on), f"{calibration.n:,}")
+
+
+def _of_temperature(name: str, one: CardCalibration) -> Origin:
+    what = f"Temperature of {name}"
+    return Origin(
+        what, number(one.temperature), "least log loss", _rows(one.fitted_on), f"{one.n:,}"
+    )
 
 
 def _rows(name: str) -> str:

@@ -15,7 +15,7 @@ from greenstick.reports.cases import CaseGroup, read_cases
 from greenstick.reports.contents import RunContents, read_contents
 from greenstick.reports.flow import Flow, count_flow, draw_flow
 from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
-from greenstick.reports.making import fitting_times, provenance
+from greenstick.reports.making import Origin, calibration_origin, fitting_times, provenance
 from greenstick.reports.summary import describe_rows, headlines, lead, point_name
 from greenstick.reports.templating import render, write_page
 from greenstick.reports.wording import count, find
@@ -81,6 +81,7 @@ def _context(contents: RunContents) -> dict[str, Any]:
         "training": _training(contents.history),
         "times": fitting_times(contents.history),
         "provenance": provenance(contents),
+        "calibrated": _calibrated(evidence),
         "settings": contents.settings,
         "environment": contents.environment,
     }
@@ -189,6 +190,10 @@ def _cases(contents: RunContents, columns: list[str]) -> list[CaseGroup]:
         details=columns,
         explanations=contents.explanations,
     )
+
+
+def _calibrated(evidence: Evidence) -> Origin | None:
+    return None if evidence.calibrator is None else calibration_origin(evidence.calibrator)
 
 
 def _boxes(contents: RunContents) -> int | None:

@@ -88,16 +88,21 @@ def lead(evidence: Evidence, flow: Flow | None) -> str:
         Who went where; None where only scores are known.
     """
     share = percent(evidence.n_positive / evidence.n_images)
+    unnamed = flow is not None and flow.unnamed == flow.used.images
+    patients = "" if unnamed else f" of {count(evidence.n_patients, 'patient')}"
     sentences = [
-        f"Measured on {describe_rows(evidence)}: {count(evidence.n_images, 'radiograph')} of "
-        f"{count(evidence.n_patients, 'patient')}, {evidence.n_positive:,} of them ({share}) "
-        "with a fracture."
+        f"Measured on {describe_rows(evidence)}: {count(evidence.n_images, 'radiograph')}"
+        f"{patients}, {evidence.n_positive:,} of them ({share}) with a fracture."
     ]
-    if flow is not None and not flow.shared_patients and not evidence.untrue:
+    if flow is not None and flow.apart and not evidence.untrue:
         sentences.append(
             "No patient among them was trained or tuned on."
             if flow.folds == 1
             else "Each was scored by a model that was neither trained nor tuned on that patient."
+        )
+    if unnamed:
+        sentences.append(
+            "No patients are named: each image counts as one, and intervals may be too narrow."
         )
     places = sorted({_ROWS.get(p.chosen_on, p.chosen_on) for p in evidence.operating_points})
     if places:
