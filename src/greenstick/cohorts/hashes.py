@@ -137,7 +137,7 @@ def pack(frequencies: NDArray[np.float32]) -> NDArray[np.uint64]:
 def hamming(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return how many bits differ between hashes of shape (..., 4)."""
     words = np.bitwise_xor(one, other)
-    return _ones(words).sum(axis=-1, dtype=np.int64)
+    return np.asarray(_ones(words).sum(axis=-1, dtype=np.int64))
 
 
 def near_pairs(

@@ -59,7 +59,7 @@ class Likeness:
     def degree(self) -> Array:
         """Return how near each pair is to counting as a copy, which it is from 1 on."""
         strict = self.strict * (self.comparable >= COMPARABLE_SHARE)
-        return np.maximum(self.loose / LOOSE_SHARE, strict / STRICT_SHARE)
+        return np.asarray(np.maximum(self.loose / LOOSE_SHARE, strict / STRICT_SHARE))
 
 
 def compare(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Likeness:

@@ -10,6 +10,7 @@ import polars as pl
 from greenstick import RESEARCH_USE
 from greenstick.cohorts.audit import annotations, classes, copies, files
 from greenstick.cohorts.audit.looks import Progress, look_at_all
+from greenstick.cohorts.audit.names import shown_names
 from greenstick.cohorts.audit.outcome import Outcome
 from greenstick.cohorts.audit.pairs import find_pairs
 from greenstick.cohorts.audit.seen import Seen
@@ -25,6 +26,8 @@ ROWS_SCHEMA: dict[str, pl.DataType] = {
     "message": pl.String(),
     "partner": pl.String(),  # image that it is a copy of, or null
     "partner_row": pl.Int64(),
+    "name": pl.String(),  # the image, as it may be written down: without a patient's name
+    "partner_name": pl.String(),
 }
 
 #: Every check, in the order of the report.
@@ -91,7 +94,7 @@ def audit_cohort(
 
 
 def _rows(cohort: Cohort, outcomes: list[Outcome]) -> pl.DataFrame:
-    images = cohort.table["image"].to_list()
+    images, names = cohort.table["image"].to_list(), shown_names(cohort)
     records = [
         (
             hit.row,
@@ -101,6 +104,8 @@ def _rows(cohort: Cohort, outcomes: list[Outcome]) -> pl.DataFrame:
             hit.message,
             None if hit.partner is None else images[hit.partner],
             hit.partner,
+            names[hit.row],
+            None if hit.partner is None else names[hit.partner],
         )
         for outcome in outcomes
         for hit in outcome.hits
@@ -109,7 +114,10 @@ def _rows(cohort: Cohort, outcomes: list[Outcome]) -> pl.DataFrame:
 
 
 def write_audit_json(audit: Audit, path: Path | str) -> None:
-    """Write an audit as JSON: research_use, images, refused, findings, rows."""
+    """Write an audit as JSON: research_use, images, refused, findings, rows.
+
+    An image whose path holds its patient's name is called by its row number.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {
@@ -126,8 +134,20 @@ def write_audit_json(audit: Audit, path: Path | str) -> None:
             }
             for one in audit.findings
         ],
-        "rows": audit.rows.to_dicts(),
+        "rows": [_written(hit) for hit in audit.rows.iter_rows(named=True)],
     }
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(values, indent=2, ensure_ascii=False), encoding="utf-8")
     part.replace(path)
+
+
+def _written(hit: dict[str, object]) -> dict[str, object]:
+    return {
+        "row": hit["row"],
+        "image": hit["name"],
+        "code": hit["code"],
+        "severity": hit["severity"],
+        "message": hit["message"],
+        "partner_row": hit["partner_row"],
+        "partner": hit["partner_name"],
+    }

@@ -81,7 +81,7 @@ def look_at(path: Path) -> Look:
     try:
         radiograph = open_radiograph(path)  # the bytes come from the system's cache
     except GreenstickError as error:
-        return Look(digest=digest, problem=error.message)
+        return Look(digest=digest, problem=_without_name(error.message, path))
     small = shrink(radiograph.pixels)
     low, high = float(small.min()), float(small.max())
     stretched = (small - low) / max(high - low, 1e-6)
@@ -93,6 +93,11 @@ def look_at(path: Path) -> Look:
         contrast=high - low,
         thumbnail=thumbnail,
     )
+
+
+def _without_name(message: str, path: Path) -> str:
+    """Leave out the file's name: it may hold the patient's."""
+    return message.replace(str(path), "The file").replace(path.name, "The file")
 
 
 def shrink(pixels: NDArray[np.float32], side_px: int = THUMBNAIL_PX) -> NDArray[np.float32]:
