@@ -86,8 +86,10 @@ class TestContract:
         assert torch.equal(loaded(images).logits, expected.logits)
         assert torch.equal(loaded(images).maps, expected.maps)
         logits, maps = run_onnx(tmp_path / "model.onnx", images)
-        np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-4)
-        np.testing.assert_allclose(maps, expected.maps.numpy(), atol=1e-4)
+        # Untrained, some networks give logits in the millions.
+        scale = max(1.0, float(expected.maps.abs().max()))
+        np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-4 * scale)
+        np.testing.assert_allclose(maps, expected.maps.numpy(), atol=1e-4 * scale)
 
     def test_a_frozen_backbone_keeps_its_statistics(self, model):
         model.freeze(None)

@@ -146,7 +146,8 @@ class PixelStore:
 
     def canvas(self, key: bytes) -> NDArray[np.uint8]:
         """Return one canvas, uint8 of shape (canvas_px, canvas_px)."""
-        return self.gather([key])[0]
+        canvas: NDArray[np.uint8] = self.gather([key])[0]
+        return canvas
 
     def gather(self, keys: Sequence[bytes]) -> NDArray[np.uint8]:
         """Return canvases, uint8 of shape (n, canvas_px, canvas_px), in the order of the keys.

@@ -55,6 +55,7 @@ def draw(
     output_px: int,
     generator: Generator,
     centers: Tensor | None = None,
+    step: float = 1.0,
 ) -> Drawn:
     """Draw the augmentation of n images.
 
@@ -63,23 +64,26 @@ def draw(
     settings
         How far to go.
     canvas_px, output_px
-        Sides; an output smaller than the canvas is a crop of it, at the canvas's own scale.
+        Sides; an output smaller than the canvas is a crop of it, unless ``step`` is larger.
     generator
         On the CPU, so that one seed draws the same on every device.
     centers
         (n, 2): where the output's center lies on the canvas before the shift; None: the middle.
+    step
+        Canvas pixels between two of the output, before any scaling that is drawn; with
+        ``canvas_px / output_px`` a smaller output shows the whole canvas.
     """
 
     def spread(width: float) -> Tensor:
         return (2.0 * torch.rand(n, generator=generator) - 1.0) * width
 
     middle = torch.full((n, 2), canvas_px / 2.0) if centers is None else centers
-    shifts = torch.stack([spread(settings.shift), spread(settings.shift)], dim=1) * output_px
+    shifts = torch.stack([spread(settings.shift), spread(settings.shift)], dim=1)
     return Drawn(
         canvas_px=canvas_px,
         output_px=output_px,
-        turns=_draw_turns(settings, n, generator),
-        centers=middle + shifts,
+        turns=_draw_turns(settings, n, generator) * step,
+        centers=middle + shifts * (output_px * step),
         gamma=torch.exp(spread(settings.exposure)),
         contrast=1.0 + spread(settings.contrast),
         brightness=spread(settings.brightness),

@@ -6,9 +6,7 @@ from torch import Generator, Tensor
 from greenstick.training.recipe import Recipe
 
 
-def choose_centers(
-    boxes: Tensor, canvas_px: int, recipe: Recipe, generator: Generator
-) -> Tensor | None:
+def choose_centers(boxes: Tensor, recipe: Recipe, generator: Generator) -> Tensor | None:
     """Return where each crop's center lies, float32 of shape (n, 2), as x, y in canvas pixels.
 
     A share ``crop_on_fracture`` of the images with boxes has one of its boxes within the crop;
@@ -21,9 +19,9 @@ def choose_centers(
     """
     if not recipe.crop_px:
         return None
-    boxes = boxes.cpu()
+    boxes, canvas_px = boxes.cpu(), recipe.canvas_px
     n = len(boxes)
-    margin = min(recipe.crop_px, canvas_px) / 2.0
+    margin = recipe.crop_px / 2.0
     anywhere = margin + torch.rand(n, 2, generator=generator) * (canvas_px - 2.0 * margin)
     has_area = ((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])).float()
     # A row without boxes gets a box that is not used: multinomial wants something to draw.

@@ -173,6 +173,11 @@ def _check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> 
             "Cross-entropy needs two classes or more, and the model has one output.",
             remedy="Set recipe.loss to 'bce', or give the classes both names.",
         )
+    if recipe.box_loss_weight and len(settings.classes) > 1:
+        raise GreenstickError(
+            "The box loss is for a model of one output: fracture or not.",
+            remedy="Set recipe.box_loss_weight to 0, or keep the one class 'fracture'.",
+        )
     if recipe.crop_px > recipe.canvas_px:
         raise GreenstickError(
             f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",

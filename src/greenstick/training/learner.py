@@ -116,19 +116,19 @@ class Learner(lightning.LightningModule):
         return make_loader(self.data.store, rows, sampler, workers=2 if on_gpu else 0, pin=on_gpu)
 
     def on_train_epoch_start(self) -> None:
-        """Freeze what this epoch does not train, and start its random draws."""
+        """Freeze what this epoch does not train."""
         recipe = self.recipe
         only_head = recipe.freeze == "head-only" or (
             recipe.freeze == "head-first" and self.current_epoch < recipe.head_epochs
         )
         self.model.freeze(None if only_head else recipe.frozen_stages)
         self._losses = []
-        # Dropout and stochastic depth draw from the global generator.
-        torch.manual_seed(self._seed_of(0))
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Augment a batch, and return its loss."""
         images, boxes, labels, annotated = self._augment(batch, step)
+        # Dropout and stochastic depth draw from the global generator, as do others in between.
+        torch.manual_seed(self._seed_of(2 * step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             prediction = self.model(images)
         loss = image_loss(
@@ -144,20 +144,24 @@ class Learner(lightning.LightningModule):
 
     def _augment(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         recipe = self.recipe
-        generator = Generator().manual_seed(self._seed_of(1 + step))
+        generator = Generator().manual_seed(self._seed_of(2 * step + 1))
         canvas_px = batch.canvases.shape[-1]
         output_px = recipe.crop_px or canvas_px
+        small = bool(recipe.start_px) and self.current_epoch < recipe.start_epochs
+        if small:
+            output_px = recipe.start_px
         drawn = draw(
             recipe.augmentation,
             len(batch.canvases),
             canvas_px=canvas_px,
             output_px=output_px,
             generator=generator,
-            centers=choose_centers(batch.boxes, canvas_px, recipe, generator),
+            centers=None if small else choose_centers(batch.boxes, recipe, generator),
+            step=canvas_px / output_px if small else 1.0,
         )
         boxes = move_boxes(drawn, batch.boxes)
         labels = batch.labels
-        if recipe.crop_px:
+        if recipe.crop_px and not small:
             labels = visible_labels(labels, boxes, batch.annotated)
         images = apply(drawn, batch.canvases)
         return _best_layout(images), boxes, labels, batch.annotated

@@ -51,6 +51,10 @@ class Recipe(_Settings):
     crop_on_fracture: float = Field(
         default=0.5, ge=0.0, le=1.0, description="share of crops placed around a box, where known"
     )
+    start_px: int = Field(
+        default=0, ge=0, description="side of the images in the first epochs; 0: the canvas's own"
+    )
+    start_epochs: int = Field(default=0, ge=0, description="epochs with images of start_px")
     epochs: int = Field(default=10, ge=1, description="passes over the training images")
     batch_size: int = Field(default=32, ge=1, description="images in a step on each device")
     accumulate: int = Field(default=1, ge=1, description="steps whose gradients are added up")

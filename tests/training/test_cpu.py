@@ -1,0 +1,55 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from greenstick.training.cpu import StridedDepthwise, kept_memory, quicken
+
+
+@pytest.mark.parametrize(("kernel", "size"), [(3, (17, 12)), (5, (12, 17)), (7, (9, 9))])
+def test_the_quick_gradient_is_the_gradient(kernel, size):
+    torch.manual_seed(0)
+    plain = nn.Sequential(
+        nn.Conv2d(1, 6, 1), nn.Conv2d(6, 6, kernel, 2, kernel // 2, groups=6, bias=kernel == 5)
+    )
+    quick = copy.deepcopy(plain)
+    assert quicken(quick) == 1
+    images = torch.randn(2, 1, *size)
+    weights = torch.randn_like(plain(images))
+    for net in (plain, quick):
+        (net(images) * weights).sum().backward()
+    assert torch.allclose(quick(images), plain(images), atol=1e-6)
+    for one, other in zip(quick.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_goes_through():
+    quick = nn.Sequential(nn.Conv2d(4, 4, 3, 2, 1, groups=4))
+    quicken(quick)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = quick(torch.randn(2, 4, 8, 8, requires_grad=True))
+    assert out.dtype == torch.bfloat16
+    out.float().sum().backward()
+    assert quick[0].weight.grad.dtype == torch.float32
+
+
+def test_only_strided_depthwise_convolutions_are_touched():
+    net = nn.Sequential(
+        nn.Conv2d(4, 4, 3, 2, 1, groups=4),
+        nn.Conv2d(4, 4, 3, 1, 1, groups=4),
+        nn.Conv2d(4, 4, 3, 2, 1),
+        nn.Conv2d(4, 8, 3, 2, 1, groups=4),
+        nn.Conv2d(8, 8, 3, 2, 0, groups=8),
+    )
+    names = list(net.state_dict())
+    assert quicken(net) == 1
+    assert [type(module) for module in net] == [StridedDepthwise] + [nn.Conv2d] * 4
+    assert list(net.state_dict()) == names
+
+
+def test_memory_is_kept_for_the_while_only():
+    with kept_memory():
+        inside = torch.ones(1 << 20).sum().item()
+    assert inside == 1 << 20
+    assert torch.ones(1 << 20).sum().item() == inside

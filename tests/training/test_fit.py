@@ -1,0 +1,292 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from greenstick.errors import GreenstickError
+from greenstick.training.fit import fingerprint, fit
+from greenstick.training.keeper import HISTORY_SCHEMA
+from greenstick.training.learner import Learner
+from greenstick.training.precision import choose_precision
+from greenstick.training.predict import predict
+from greenstick.training.ranking import auroc
+from greenstick.training.recipe import Recipe
+from greenstick.training.samples import Rows, TrainingData
+
+
+def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    others = other.state_dict()
+    return all(torch.equal(value, others[name]) for name, value in one.state_dict().items())
+
+
+def results(history: pl.DataFrame) -> pl.DataFrame:
+    return history.drop("images_per_s", "seconds")
+
+
+def test_it_learns_and_returns_the_best_epoch(miniature, tiny, short, tmp_path, capfd):
+    recipe = short.model_copy(update={"epochs": 10, "ema_decay": 0.8, "head_lr_factor": 1.0})
+    told = []
+    result = fit(
+        miniature.data(48, 12), recipe, tiny, tmp_path, progress=told.append, trainer_flags=CPU
+    )
+    history = result.history
+    assert history.schema == pl.Schema(HISTORY_SCHEMA)
+    assert history["epoch"].to_list() == list(range(10))
+    assert history["train_loss"][-1] < history["train_loss"][0]
+    best = history.row(result.best_epoch, named=True)
+    assert best["valid_auroc"] == history["valid_auroc"].max() >= 0.9
+    valid = miniature.some(48, 60)
+    logits, _ = predict(result.model, miniature.store, valid.keys)
+    assert auroc(valid.labels == 1, logits[:, 0]) == pytest.approx(best["valid_auroc"])
+    assert not result.model.training
+    assert len(told) == 10 * 6
+    assert (told[-1].epoch, told[-1].step, told[-1].seconds_left) == (9, 6, 0.0)
+    assert told[0].images_per_s > 0
+    assert told[0].seconds_left > 0
+    assert capfd.readouterr() == ("", "")
+    assert not (tmp_path / "resume.ckpt").exists()
+
+
+CPU = {"accelerator": "cpu"}
+
+
+def test_one_seed_gives_one_result(miniature, tiny, short, tmp_path):
+    data = miniature.data()
+    first = fit(data, short, tiny, tmp_path / "a", seed=3, trainer_flags=CPU)
+    again = fit(data, short, tiny, tmp_path / "b", seed=3, trainer_flags=CPU)
+    other = fit(data, short, tiny, tmp_path / "c", seed=4, trainer_flags=CPU)
+    assert same_weights(first.model, again.model)
+    assert results(first.history).equals(results(again.history))
+    assert not same_weights(first.model, other.model)
+
+
+class BrokenOffError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("where", [(1, 1), (2, 3)])
+def test_a_broken_training_resumes_to_the_same_result(miniature, tiny, short, tmp_path, where):
+    recipe = short.model_copy(
+        update={"positive_share": 0.4, "freeze": "head-first", "accumulate": 2, "start_epochs": 1}
+    ).model_copy(update={"start_px": 32, "box_loss_weight": 0.5})
+    data = miniature.data()
+    whole = fit(data, recipe, tiny, tmp_path / "whole", trainer_flags=CPU)
+
+    def break_off(progress):
+        if (progress.epoch, progress.step) == where:
+            raise BrokenOffError
+
+    with pytest.raises(BrokenOffError):
+        fit(data, recipe, tiny, tmp_path / "broken", progress=break_off, trainer_flags=CPU)
+    told = []
+    resumed = fit(data, recipe, tiny, tmp_path / "broken", progress=told.append, trainer_flags=CPU)
+    assert told[0].epoch == where[0]
+    assert same_weights(whole.model, resumed.model)
+    assert results(whole.history).equals(results(resumed.history))
+
+
+SCRIPT = """
+import pickle, sys, time, torch
+from pathlib import Path
+from greenstick.training.fit import fit
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+data, recipe, settings = pickle.loads((folder / "what.pickle").read_bytes())
+def tell(progress):
+    print(progress.epoch, progress.step, flush=True)
+    time.sleep(0.05)
+fit(data, recipe, settings, folder / "fit", progress=tell, trainer_flags={"accelerator": "cpu"})
+"""
+
+
+def start_training(folder: Path, data: TrainingData, recipe: Recipe, settings):
+    import pickle
+
+    (folder / "what.pickle").write_bytes(pickle.dumps((data, recipe, settings)))
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_process_resumes_to_the_same_result(miniature, tiny, short, tmp_path, sign):
+    data = miniature.data()
+    process = start_training(tmp_path, data, short, tiny)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.split() == ["1", "2"]:
+            process.send_signal(sign)
+            break
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    if sign == signal.SIGINT:
+        assert "Training was stopped in epoch 2 of 3" in errors
+        assert "Run the same command again" in errors
+    told = []
+    resumed = fit(data, short, tiny, tmp_path / "fit", progress=told.append, trainer_flags=CPU)
+    assert told[0].epoch == 1
+    whole = fit(data, short, tiny, tmp_path / "whole", trainer_flags=CPU)
+    assert same_weights(whole.model, resumed.model)
+
+
+def test_ctrl_c_leaves_the_process_its_own_answer_to_the_next(miniature, tiny, short, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(progress):
+        if progress.epoch == 1:
+            threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+            time.sleep(0.2)
+
+    with pytest.raises(GreenstickError, match="Training was stopped in epoch 2 of 3"):
+        fit(miniature.data(), short, tiny, tmp_path, progress=press, trainer_flags=CPU)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_finished_fit_returns_at_once_and_another_starts_anew(miniature, tiny, short, tmp_path):
+    data = miniature.data()
+    first = fit(data, short, tiny, tmp_path, trainer_flags=CPU)
+    told = []
+    again = fit(data, short, tiny, tmp_path, progress=told.append, trainer_flags=CPU)
+    assert told == []
+    assert same_weights(first.model, again.model)
+    assert again.history.equals(first.history)
+    assert again.best_epoch == first.best_epoch
+    fit(data, short, tiny, tmp_path, resume=False, progress=told.append, trainer_flags=CPU)
+    assert len(told) == 9
+    longer = short.model_copy(update={"lr": 1e-4})
+    fit(data, longer, tiny, tmp_path, progress=told.append, trainer_flags=CPU)
+    assert len(told) == 18
+
+
+def test_patience_stops_and_the_best_is_kept(miniature, tiny, short, tmp_path):
+    recipe = short.model_copy(update={"epochs": 40, "patience": 2, "lr": 1e-6, "ema_decay": 0.0})
+    result = fit(miniature.data(16, 4), recipe, tiny, tmp_path, trainer_flags=CPU)
+    epochs = result.history.height
+    assert epochs < 40
+    assert result.best_epoch == epochs - 1 - 2
+
+
+def test_head_only_leaves_the_backbone_as_it_was(miniature, tiny, short, tmp_path):
+    recipe = short.model_copy(update={"freeze": "head-only", "epochs": 2, "ema_decay": 0.0})
+    result = fit(miniature.data(), recipe, tiny, tmp_path, seed=9, trainer_flags=CPU)
+    torch.manual_seed(9)
+    from greenstick.models.classifier import build_classifier
+
+    start = build_classifier(tiny)
+    assert same_weights(start.backbone, result.model.backbone)
+    assert not same_weights(start.head, result.model.head)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"crop_px": 32},
+        {"loss": "focal", "frozen_stages": 2},
+        {"loss": "weighted-bce", "label_smoothing": 0.1, "schedule": "cosine"},
+        {"precision": "auto", "accumulate": 3, "gradient_clip": 0.0},
+        {"precision": "bf16"},
+    ],
+)
+def test_every_setting_trains(miniature, tiny, short, tmp_path, change):
+    recipe = short.model_copy(update={"epochs": 1, **change})
+    result = fit(miniature.data(17, 4), recipe, tiny, tmp_path, trainer_flags=CPU)
+    assert math.isfinite(result.history["train_loss"][0])
+    facts = json.loads((tmp_path / "fit.json").read_text())
+    assert facts["precision"] == result.precision in ("32", "bf16")
+    assert set(facts["trial_images_per_s"]) == (
+        {"32", "bf16"} if recipe.precision == "auto" else set()
+    )
+
+
+def test_several_classes_train_with_a_pyramid(miniature, tiny, short, tmp_path):
+    settings = tiny.model_copy(update={"classes": ("none", "square"), "head": "pyramid"})
+    recipe = short.model_copy(update={"loss": "cross-entropy", "epochs": 1})
+    result = fit(miniature.data(), recipe, settings, tmp_path, trainer_flags=CPU)
+    assert predict(result.model, miniature.store, miniature.rows.keys[:2]).logits.shape == (2, 2)
+
+
+def test_faults_are_told_before_anything_is_trained(miniature, tiny, short, tmp_path):
+    data = miniature.data()
+    ones = np.flatnonzero(miniature.rows.labels == 1)
+    rows = miniature.rows
+    only = Rows([rows.keys[i] for i in ones], rows.labels[ones], [rows.boxes[i] for i in ones])
+    none = Rows([], np.zeros(0, dtype=np.int64), [])
+    no_train = TrainingData(data.store, none, data.valid)
+    one_train = TrainingData(data.store, only, data.valid)
+    one_valid = TrainingData(data.store, data.train, only)
+    two = tiny.model_copy(update={"classes": ("a", "b")})
+    faults = [
+        ("training images are of one class", one_train, {}, tiny),
+        ("validation images are of one class", one_valid, {}, tiny),
+        ("no training images", no_train, {}, tiny),
+        ("two classes or more", data, {"loss": "cross-entropy"}, tiny),
+        ("do not fit a canvas", data, {"crop_px": 64}, tiny),
+        ("canvases of 48 px", data, {"canvas_px": 64}, tiny),
+        ("of one output", data, {"box_loss_weight": 1.0}, two),
+    ]
+    for message, of, change, settings in faults:
+        with pytest.raises(GreenstickError, match=message):
+            fit(of, short.model_copy(update=change), settings, tmp_path, trainer_flags=CPU)
+    assert not (tmp_path / "fit.json").exists()
+
+
+def test_a_loss_that_is_no_number_is_told(miniature, tiny, short, tmp_path):
+    recipe = short.model_copy(update={"lr": 1e30, "gradient_clip": 0.0, "warm_up": 0.0})
+    with pytest.raises(GreenstickError, match="no longer a number"):
+        fit(miniature.data(), recipe, tiny, tmp_path, trainer_flags=CPU)
+
+
+def test_the_trial_leaves_model_and_random_state(tiny, short):
+    from greenstick.models.classifier import build_classifier
+
+    model = build_classifier(tiny)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    auto = short.model_copy(update={"precision": "auto"})
+    chosen = choose_precision(auto, model, torch.device("cpu"))
+    speeds = chosen.images_per_s
+    assert chosen.name == max(speeds, key=lambda name: speeds[name])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert choose_precision(short, model, torch.device("cpu")).images_per_s == {}
+
+
+def test_a_fingerprint_tells_data_apart(miniature):
+    rows = miniature.some(0, 8)
+    assert fingerprint(rows) == fingerprint(miniature.some(0, 8))
+    assert fingerprint(rows) != fingerprint(miniature.some(0, 9))
+    assert fingerprint(rows) != fingerprint(Rows(rows.keys, 1 - rows.labels, rows.boxes))
+    assert fingerprint(rows) != fingerprint(Rows(rows.keys, rows.labels, [None] * 8))
+
+
+def test_random_draws_depend_on_the_process(miniature, tiny, short):
+    from greenstick.models.classifier import build_classifier
+
+    learner = Learner(build_classifier(tiny), short, miniature.data(), seed=1, autocast=False)
+    seeds = {learner._seed_of(part) for part in range(5)}
+    assert len(seeds) == 5
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(miniature, tiny, short, tmp_path):
+    recipe = short.model_copy(update={"freeze": "head-first", "epochs": 2, "batch_size": 4})
+    flags = {"accelerator": "cpu", "devices": 2, "strategy": "ddp_spawn"}
+    result = fit(miniature.data(), recipe, tiny, tmp_path, trainer_flags=flags)
+    assert result.history["epoch"].to_list() == [0, 1]
+    best = result.history.row(result.best_epoch, named=True)
+    valid = miniature.some(24, 36)
+    logits, _ = predict(result.model, miniature.store, valid.keys)
+    assert auroc(valid.labels == 1, logits[:, 0]) == pytest.approx(best["valid_auroc"])

@@ -1,0 +1,90 @@
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from greenstick.training.losses import box_loss, cell_targets, class_weights, image_loss
+from greenstick.training.recipe import Recipe
+
+LOGITS = torch.tensor([[2.0], [-1.0], [0.5], [-3.0]])
+LABELS = torch.tensor([1, 0, 0, 0])
+
+
+def loss_of(logits=LOGITS, labels=LABELS, **recipe) -> float:
+    weights = class_weights(labels, logits.shape[1])
+    return float(image_loss(Recipe(**recipe), logits, labels, weights))
+
+
+def log1pexp(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+def test_bce_is_the_mean_log_loss():
+    expected = (log1pexp(-2) + log1pexp(-1) + log1pexp(0.5) + log1pexp(-3)) / 4
+    assert loss_of(loss="bce") == pytest.approx(expected, rel=1e-6)
+
+
+def test_weighted_bce_balances_the_classes():
+    expected = (3 * log1pexp(-2) + log1pexp(-1) + log1pexp(0.5) + log1pexp(-3)) / 4
+    assert loss_of(loss="weighted-bce") == pytest.approx(expected, rel=1e-6)
+
+
+def test_focal_forgets_what_is_easy():
+    assert loss_of(loss="focal", focal_gamma=0.0) == pytest.approx(loss_of(loss="bce"))
+    expected = 0.0
+    for z, y in zip(LOGITS[:, 0].tolist(), LABELS.tolist(), strict=True):
+        p = 1 / (1 + math.exp(-z))
+        right = p if y else 1 - p
+        expected -= (1 - right) ** 2 * math.log(right) / 4
+    assert loss_of(loss="focal") == pytest.approx(expected, rel=1e-5)
+
+
+def test_smoothing_moves_targets_to_the_middle():
+    soft = functional.binary_cross_entropy_with_logits(
+        LOGITS[:, 0], torch.tensor([0.95, 0.05, 0.05, 0.05])
+    )
+    assert loss_of(loss="bce", label_smoothing=0.1) == pytest.approx(float(soft), rel=1e-6)
+
+
+def test_cross_entropy_over_several_classes():
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.1, -1.0, 3.0]])
+    labels = torch.tensor([1, 0])
+    expected = functional.cross_entropy(logits, labels, label_smoothing=0.2)
+    value = loss_of(logits, labels, loss="cross-entropy", label_smoothing=0.2)
+    assert value == pytest.approx(float(expected))
+    one_against_rest = loss_of(logits, labels, loss="bce")
+    hot = functional.one_hot(labels, 3).float()
+    assert one_against_rest == pytest.approx(
+        float(functional.binary_cross_entropy_with_logits(logits, hot))
+    )
+
+
+def test_cells_that_a_box_touches_are_positive():
+    boxes = torch.tensor([[[17.0, 0.0, 31.0, 9.0], [40.0, 40.0, 40.0, 60.0]]])
+    expected = torch.zeros(1, 4, 4)
+    expected[0, 0, 1] = 1  # the second box has no width
+    assert torch.equal(cell_targets(boxes, 64, 4, 4), expected)
+    wider = torch.tensor([[[15.0, 0.0, 33.0, 17.0]]])
+    expected[0, :2, :3] = 1
+    assert torch.equal(cell_targets(wider, 64, 4, 4), expected)
+
+
+def test_box_loss_is_left_out_where_boxes_are_unknown():
+    maps = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    boxes = torch.tensor([[[0.0, 0.0, 16.0, 16.0]], [[0.0, 0.0, 0.0, 0.0]]])
+    box_loss(maps, boxes, torch.tensor([False, True]), 64).backward()
+    assert maps.grad is not None
+    assert bool((maps.grad[0] == 0).all())
+    assert bool((maps.grad[1] > 0).all())  # known to hold nothing: every cell goes down
+
+
+def test_box_loss_lifts_the_cells_of_a_box():
+    maps = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    boxes = torch.tensor([[[0.0, 0.0, 16.0, 16.0]]])
+    loss = box_loss(maps, boxes, torch.tensor([True]), 64)
+    loss.backward()
+    assert loss.item() == pytest.approx(16 * 0.25 * math.log(2) / 8, rel=1e-5)
+    assert maps.grad is not None
+    assert maps.grad[0, 0, 0, 0] < 0
+    assert bool((maps.grad[0, 0].flatten()[1:] > 0).all())
