@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from greenstick.errors import GreenstickError
+from greenstick.cohorts.checked import checked
 
 Format = Literal["auto", "folders", "csv", "coco", "yolo", "voc"]
 
@@ -58,13 +58,4 @@ def import_settings(**values: Any) -> ImportSettings:
     GreenstickError
         Where a value does not fit, naming the setting.
     """
-    given = {name: value for name, value in values.items() if value is not None}
-    try:
-        return ImportSettings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise GreenstickError(
-            f"Import setting {name!r}: {first['msg']}.",
-            remedy="See 'greenstick cohort import --help'.",
-        ) from None
+    return checked(ImportSettings, "Import", "greenstick cohort import --help", values)
