@@ -306,3 +306,10 @@ def test_unnamed_patients_are_said_and_not_counted(fresh):
     assert "No patients are named" in text
     assert "No patient among them was trained" not in text
     assert "it is not known whether a patient is on two sides" in text
+
+
+def test_what_calibration_is_made_of_is_said(run, page):
+    evidence = read_evidence(run / "evidence.json")
+    assert f"Brier score {evidence.brier_parts.brier:.3f} = reliability" in page.text
+    assert f"p = {evidence.tests[0].p_value:.3f}" in page.text
+    assert f"Temperature ({evidence.calibrator.value:.3f})" in page.text

@@ -47,6 +47,7 @@ def test_find_skips_what_has_no_value():
         (estimate(0.2, 0.1, 0.3, name="LR-"), False),
         (estimate(0.1, -0.2, 0.3, name="MCC"), False),
         (estimate(3.0, 2.0, 4.0, name="LR+"), False),
+        (estimate(0.9, 0.8, 0.95, name="calibration slope"), False),
         (estimate(0.9, 0.8, None), False),
     ],
 )
@@ -60,4 +61,9 @@ def test_small_words():
     assert wording.percent(0.12345) == "12.3%"
     assert wording.as_name("body_part") == "Body part"
     assert wording.as_name("LR-") == "LR−"
+    assert [wording.p_value(p) for p in (None, 0.0002, 0.0341)] == [
+        "not determined",
+        "< 0.001",
+        "= 0.034",
+    ]
     assert wording.level(estimate(0.5, 0.4, 0.6)) == "95%"

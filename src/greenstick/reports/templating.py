@@ -25,6 +25,7 @@ def _environment() -> Environment:
         interval=wording.interval,
         as_name=wording.as_name,
         by_name=wording.by_name,
+        p_value=wording.p_value,
     )
     environment.tests["on_unit_axis"] = wording.on_unit_axis
     return environment

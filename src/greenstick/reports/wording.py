@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from greenstick.evidence.estimates import Estimate, Subgroup
 
+#: Measures whose range goes beyond 1, wherever this estimate of them lies.
+_UNBOUNDED = {"LR+", "LR-", "log loss", "calibration slope", "calibration intercept"}
+
 
 def find(estimates: Iterable[Estimate], name: str) -> Estimate | None:
     """Return the estimate of that name, whatever its case, where it has a value."""
@@ -39,6 +42,13 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}%"
 
 
+def p_value(p: float | None) -> str:
+    """Return a p value as '= 0.034' or '< 0.001'."""
+    if p is None:
+        return "not determined"
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
 def level(estimate: Estimate) -> str:
     """Return the nominal coverage, e.g. '95%'."""
     return f"{100 * estimate.level:g}%"
@@ -59,8 +69,7 @@ def on_unit_axis(estimate: Estimate) -> bool:
     """Tell whether an estimate and its interval can be drawn between 0 and 1."""
     if estimate.value is None or estimate.lower is None or estimate.upper is None:
         return False
-    unbounded = estimate.name in {"LR+", "LR-", "log loss"}
-    return not unbounded and estimate.lower >= 0 and estimate.upper <= 1
+    return estimate.name not in _UNBOUNDED and estimate.lower >= 0 and estimate.upper <= 1
 
 
 def by_name(group: Subgroup) -> dict[str, Estimate]:
