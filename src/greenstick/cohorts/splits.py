@@ -300,7 +300,7 @@ def _check_classes(patients: pl.DataFrame, parts: int) -> None:
         n = patients.filter(pl.col("label") == label).height
         if n < parts:
             raise GreenstickError(
-                f"There are {n} patients {name} a fracture, too few for {parts} parts.",
+                f"Too few patients {name} a fracture for {parts} parts: {n}.",
                 remedy="Use fewer parts or folds, or more patients.",
             )
 
