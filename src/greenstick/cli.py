@@ -162,6 +162,9 @@ def cohort_import(
         typer.Option("--set", help="NAME=EXPRESSION: a column by an SQL expression (repeatable)."),
     ] = None,
     skip_missing: Annotated[bool, typer.Option(help="Leave out listed files not there.")] = False,
+    unlisted_are_negative: Annotated[
+        bool, typer.Option(help="COCO, YOLO, VOC: images without annotations have no fracture.")
+    ] = False,
 ) -> None:
     """Make one cohort file from a folder a class, CSV, COCO, YOLO or Pascal VOC."""
     from greenstick.cohorts.cohort import write_cohort
@@ -182,6 +185,7 @@ def cohort_import(
         negative=negative or [],
         columns=dict(_pair(text) for text in columns or []),
         skip_missing=skip_missing,
+        unlisted_are_negative=unlisted_are_negative,
     )
     cohort = import_cohort(source, settings)
     write_cohort(cohort, output)
@@ -228,15 +232,16 @@ def cohort_audit(
     """
     from greenstick.cohorts.audit import audit_cohort, drop_to, write_audit_json
     from greenstick.cohorts.cohort import read_cohort
+    from greenstick.experiments.bars import bar
     from greenstick.reports.audit_page import write_audit_page
-    from greenstick.reports.terminal import print_audit
+    from greenstick.reports.terminal import print_audit, status
 
     table = read_cohort(cohort)
     with bar(status, "Looking at every image") as progress:
         audit = audit_cohort(table, workers=workers or None, progress=progress)
     write_audit_json(audit, output / "audit.json")
     write_audit_page(table, audit, output / "audit.html")
-    dropped = drop_to(table, audit, drop) if drop else None
+    dropped = len(drop_to(table, audit, drop)) if drop else 0
     if as_json:
         typer.echo((output / "audit.json").read_text())
     else:
@@ -360,8 +365,9 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Read radiographs: probability, decision, heat map, or the reason why one was not read."""
+    from greenstick.experiments.bars import bar
     from greenstick.reading.archive import read_paths
-    from greenstick.reports.terminal import print_readings
+    from greenstick.reports.terminal import print_readings, status
 
     with bar(status, "Reading") as progress:
         readings = read_paths(

@@ -1,19 +1,27 @@
 """What the verbs print: tables, progress bars and the conclusion."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from greenstick import RESEARCH_USE
+from greenstick.cohorts.audit import Audit
+from greenstick.cohorts.summary import CohortSummary
 from greenstick.errors import GreenstickError
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence
 from greenstick.findings import Severity
+from greenstick.reading.results import Reading
 
 #: Results go to standard output; stages and progress to standard error.
 console = Console(highlight=False)
 status = Console(stderr=True, highlight=False)
+
+_SHOWN = 40  # readings on screen; all of them are in the files
+
 
 def print_conclusion(evidence: Evidence, page: Path) -> None:
     """Print the three numbers that matter, what is wrong with them, and where the report is."""
@@ -50,3 +58,46 @@ def print_evidence(evidence: Evidence) -> None:
     for finding in evidence.findings:
         if finding.severity in (Severity.WARNING, Severity.ERROR):
             console.print(f"{finding.severity}: {finding.message} {finding.remedy}")
+
+
+def print_summary(summary: CohortSummary, title: str) -> None:
+    """Print a cohort in numbers."""
+    console.print(f"[bold]{title}[/bold]")
+    console.print(summary.to_text(), markup=False)
+
+
+def print_audit(audit: Audit, page: Path, cleaned: Path | None, dropped: int) -> None:
+    """Print what the audit found, the gravest first, and where the details are."""
+    order = list(Severity)
+    told = [
+        f for f in audit.findings if f.severity not in (Severity.PASSED, Severity.NOT_APPLICABLE)
+    ]
+    for finding in sorted(told, key=lambda f: order.index(f.severity), reverse=True):
+        color = {Severity.ERROR: "red", Severity.WARNING: "yellow"}.get(finding.severity, "dim")
+        console.print(f"[{color}]{finding.severity:>7}[/{color}]  ", end="")
+        console.print(f"{finding.message} {finding.remedy}", markup=False)
+    silent = len(audit.findings) - len(told)
+    console.print(f"{audit.images} images; {silent} checks found nothing or do not apply.")
+    if cleaned is not None:
+        console.print(
+            f"{cleaned}: {audit.images - dropped} images; {dropped} dropped", markup=False
+        )
+    elif audit.refused:
+        console.print("Results on this cohort would be untrue: mend it, or use --drop FILE.")
+    console.print(str(page), soft_wrap=True, markup=False)
+
+
+def print_readings(readings: Sequence[Reading], folder: Path) -> None:
+    """Print the first readings as a table, how many could not be read, and where all are."""
+    table = Table("file", "probability", "decision", "", box=None, pad_edge=False)
+    for reading in readings[:_SHOWN]:
+        probability = "" if reading.probability is None else f"{reading.probability:.2f}"
+        decision = reading.decision or ""
+        said = "[yellow]not read[/yellow]" if reading.status == "not read" else decision
+        table.add_row(escape(Path(reading.path).name), probability, said, escape(reading.reason))
+    console.print(table)
+    if len(readings) > _SHOWN:
+        console.print(f"... and {len(readings) - _SHOWN} more")
+    unread = sum(reading.status == "not read" for reading in readings)
+    console.print(f"{len(readings) - unread} read, {unread} not read. {RESEARCH_USE}")
+    console.print(str(folder / "readings.csv"), soft_wrap=True, markup=False)
