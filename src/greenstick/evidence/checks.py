@@ -114,8 +114,7 @@ def check_provenance(
 def _threshold(rows: ScoredRows, name: str, points: Sequence[OperatingPoint]) -> Finding:
     if not points:
         return Finding("threshold", Severity.NOT_APPLICABLE, "No operating point was given.")
-    own = fingerprint(rows.labels, rows.scores)
-    if any(same(p.chosen_on, name) or p.fingerprint == own for p in points):
+    if any(leaked(rows, name, p.chosen_on, p.fingerprint) for p in points):
         return Finding(
             "threshold-chosen-on-evaluated-rows",
             Severity.ERROR,
@@ -132,6 +131,11 @@ def _threshold(rows: ScoredRows, name: str, points: Sequence[OperatingPoint]) ->
         )
     places = sorted({p.chosen_on for p in points})
     return Finding("threshold-from-elsewhere", Severity.PASSED, f"Threshold: {', '.join(places)}.")
+
+
+def leaked(rows: ScoredRows, name: str, chosen_on: str, digest: str) -> bool:
+    """Tell whether something was chosen on these rows, by their name or by what they hold."""
+    return same(chosen_on, name) or digest == fingerprint(rows.labels, rows.scores)
 
 
 def _suspicious(rows: ScoredRows, point: OperatingPoint) -> bool:
