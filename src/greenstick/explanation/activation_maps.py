@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 from scipy.special import expit
 
 from greenstick.radiographs.canvas import Placement
@@ -40,24 +39,10 @@ class Heatmap:
         """Where the map is highest, as (x, y) in the original's pixels."""
         # Logits: probabilities near 1 are equal in float32, and the peak would be a plateau.
         width, height = self.placement.width, self.placement.height
-        fine = self.at_size((width, height))
+        fine = self.placement.map_to_picture(self.logits, (width, height))
         row, column = np.unravel_index(int(fine.argmax()), fine.shape)
         across, down = self.placement.original_size_px
         return (float(column) + 0.5) * across / width, (float(row) + 0.5) * down / height
-
-    def at_size(self, size_px: tuple[int, int]) -> NDArray[np.float32]:
-        """Return logits over the picture alone, resampled to (width, height)."""
-        place = self.placement
-        scale_x, scale_y = (side / place.canvas_px for side in self.logits.shape[::-1])
-        region = (
-            place.left * scale_x,
-            place.top * scale_y,
-            (place.left + place.width) * scale_x,
-            (place.top + place.height) * scale_y,
-        )
-        image = Image.fromarray(self.logits)
-        resized = image.resize(size_px, Image.Resampling.BILINEAR, box=region)
-        return np.asarray(resized, dtype=np.float32)
 
 
 @dataclass(frozen=True)

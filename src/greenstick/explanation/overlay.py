@@ -14,6 +14,7 @@ from greenstick.explanation.activation_maps import Heatmap
 SHOWN_PX = (512, 1024)
 _PANEL_PX, _FOOTER_PX, _MARGIN_PX = 148, 26, 14
 _INK, _DIM, _GROUND = (236, 236, 236), (160, 160, 160), (16, 16, 18)
+_BEHIND_SCALE = (70, 70, 70)  # a film's usual gray, so that the scale shows what the picture does
 _BOX = (88, 196, 255)
 
 #: Probability to color: from dark red over orange to pale yellow, of evenly rising lightness (after
@@ -60,7 +61,7 @@ def overlay(
     film = _film(pixels)
     size = film.size
     if heat is not None:
-        film = _blend(film, expit(heat.at_size(size)))
+        film = _blend(film, expit(heat.placement.map_to_picture(heat.logits, size)))
         scale = size[0] / heat.placement.original_size_px[0]
         _outline(film, np.asarray(() if boxes is None else boxes, np.float64).reshape(-1, 4), scale)
     sheet = Image.new("RGB", (size[0] + _PANEL_PX, max(size[1], 300) + _FOOTER_PX), _GROUND)
@@ -131,8 +132,11 @@ def _scale(
     if height < 60:
         return
     draw = ImageDraw.Draw(sheet)
-    colors = colorize(np.linspace(1.0, 0.0, height))[:, None].repeat(14, axis=1)
-    sheet.paste(Image.fromarray(np.ascontiguousarray(colors)), (left, top))
+    bar = _blend(
+        Image.new("RGB", (14, height), _BEHIND_SCALE),
+        np.linspace(1.0, 0.0, height, dtype=np.float32)[:, None].repeat(14, axis=1),
+    )
+    sheet.paste(bar, (left, top))
     for value, text in ((1.0, "100 %"), (0.5, "50 %"), (0.0, "0 %")):
         y = top + (1.0 - value) * (height - 1)
         draw.text((left + 30, y - 7), text, fill=_DIM, font=_font(12))

@@ -56,6 +56,12 @@ class Placement:
 
         Returns float32 of shape (height, width) of the original; padding is cut off.
         """
+        return self.map_to_picture(heat, self.original_size_px)
+
+    def map_to_picture(
+        self, heat: NDArray[np.float32], size_px: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Resample as :meth:`map_to_original` does, to the picture at (width, height)."""
         scale_x, scale_y = heat.shape[1] / self.canvas_px, heat.shape[0] / self.canvas_px
         region = (
             self.left * scale_x,
@@ -64,7 +70,7 @@ class Placement:
             (self.top + self.height) * scale_y,
         )
         image = Image.fromarray(np.ascontiguousarray(heat, dtype=np.float32))
-        resized = image.resize(self.original_size_px, Image.Resampling.BILINEAR, box=region)
+        resized = image.resize(size_px, Image.Resampling.BILINEAR, box=region)
         return np.asarray(resized, dtype=np.float32)
 
 

@@ -1,0 +1,65 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from greenstick import RESEARCH_USE
+from greenstick.errors import GreenstickError
+from greenstick.reading.results import COLUMNS, Reading, Readings, read_json, write_csv, write_json
+
+READ = Reading(
+    path='sc"ans/a, b.png',
+    status="read",
+    probability=0.25,
+    decision="no fracture",
+    threshold=0.4,
+    model="m",
+    peak_x=10.5,
+    peak_y=3.0,
+    width=200,
+    height=100,
+    seconds=0.01,
+    overlay="a_b.png",
+)
+NOT_READ = Reading(path="cut.jpg", status="not read", reason="It does not decode.", model="m")
+ALL = Readings(model={"name": "m", "threshold": 0.4}, complete=True, readings=[READ, NOT_READ])
+
+
+def test_json_comes_back_and_says_its_use(tmp_path: Path) -> None:
+    write_json(ALL, tmp_path / "new" / "readings.json")
+    assert read_json(tmp_path / "new" / "readings.json") == ALL
+    document = json.loads((tmp_path / "new" / "readings.json").read_text())
+    assert document["research_use"] == RESEARCH_USE
+    assert document["readings"][1]["probability"] is None
+
+
+def test_csv_has_a_row_a_reading_and_no_decision_for_what_was_not_read(tmp_path: Path) -> None:
+    write_csv(ALL, tmp_path / "readings.csv")
+    with (tmp_path / "readings.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [*COLUMNS, "research_use"]
+    assert rows[0]["path"] == READ.path
+    assert float(rows[0]["probability"]) == 0.25
+    assert rows[1]["decision"] == rows[1]["probability"] == ""
+    assert {row["research_use"] for row in rows} == {RESEARCH_USE}
+
+
+def test_a_name_that_is_no_utf8_is_written_all_the_same(tmp_path: Path) -> None:
+    odd = Reading(path=b"fil\xffm.png".decode("utf-8", "surrogateescape"), status="not read")
+    write_csv(Readings(model={}, complete=True, readings=[odd]), tmp_path / "readings.csv")
+    assert b"fil\xffm.png" in (tmp_path / "readings.csv").read_bytes()
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    write_json(ALL, tmp_path / "readings.json")
+    with pytest.raises(TypeError):
+        write_json(Readings(model={"x": object()}, complete=True, readings=[]), tmp_path / "r.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["readings.json"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"readings": [{"patch": 1}]}', "{}"])
+def test_something_else_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "readings.json").write_text(content)
+    with pytest.raises(GreenstickError, match="holds no readings"):
+        read_json(tmp_path / "readings.json")
