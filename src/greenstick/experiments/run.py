@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from greenstick.cohorts.audit import audit_cohort, drop_rows, write_audit_json
+from greenstick.cohorts.audit import Audit, audit_cohort, drop_rows, write_audit_json
 from greenstick.cohorts.cohort import Cohort, read_cohort, write_cohort
 from greenstick.cohorts.pixels import open_pixel_store
 from greenstick.cohorts.splits import split_cohort
@@ -105,27 +105,37 @@ class _Stages:
 
 def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort:
     """Return the rows that may take part; why others may not is in ``dropped.parquet``."""
-    if (run / "cohort.parquet").is_file():
-        return read_cohort(run / "cohort.parquet")
-    cohort = read_cohort(Path(experiment.cohort))
-    with bar(console, "Looking at every image") as progress:
-        audit = audit_cohort(cohort, progress=progress)
-    write_audit_json(audit, run / "audit.json")
-    if audit.refused and experiment.audit.on_error == "stop":
-        raise GreenstickError(
-            f"The audit found what would make a result untrue: see {run / 'audit.json'}.",
-            remedy="Mend the cohort, or set audit.on_error to drop.",
-        )
-    dropped = pl.DataFrame(schema={"image": pl.String, "reason": pl.String})
-    if experiment.audit.on_error == "drop":
-        cohort, dropped = drop_rows(cohort, audit)
-    unlabeled = cohort.table.filter(pl.col("label").is_null())["image"]
-    reasons = unlabeled.to_frame().with_columns(reason=pl.lit("no label"))
-    write_table(pl.concat([dropped, reasons]), run / "dropped.parquet")
-    kept = cohort.with_table(cohort.table.filter(pl.col("label").is_not_null()))
-    write_cohort(kept, run / "cohort.parquet")
-    console.print(f"  {len(kept)} images take part, {dropped.height + len(unlabeled)} do not")
-    return read_cohort(run / "cohort.parquet")
+    if not (run / "cohort.parquet").is_file():
+        cohort = read_cohort(Path(experiment.cohort))
+        with bar(console, "Looking at every image") as progress:
+            audit = audit_cohort(cohort, progress=progress)
+        write_audit_json(audit, run / "audit.json")
+        if audit.refused and experiment.audit.on_error == "stop":
+            raise GreenstickError(
+                f"The audit found what would make a result untrue: see {run / 'audit.json'}.",
+                remedy="Mend the cohort, or set audit.on_error to drop.",
+            )
+        kept, dropped = _take_part(cohort, audit, drop=experiment.audit.on_error == "drop")
+        write_table(dropped, run / "dropped.parquet")
+        write_cohort(kept, run / "cohort.parquet")
+    taking_part, dropped = read_cohort(run / "cohort.parquet"), run.table("dropped")
+    console.print(f"  {len(taking_part)} images take part, {len(dropped)} do not")
+    return taking_part
+
+
+def _take_part(cohort: Cohort, audit: Audit, *, drop: bool) -> tuple[Cohort, pl.DataFrame]:
+    """Return the cohort without what must not take part, and that: image, patient, reason."""
+    reasons = pl.DataFrame(schema={"image": pl.String, "reason": pl.String})
+    kept = cohort
+    if drop:
+        kept, reasons = drop_rows(cohort, audit)
+    unlabeled = kept.table.filter(pl.col("label").is_null()).select(
+        "image", reason=pl.lit("no label")
+    )
+    kept = kept.with_table(kept.table.filter(pl.col("label").is_not_null()))
+    dropped = pl.concat([reasons, unlabeled])
+    patients = cohort.table.select("image", "patient")
+    return kept, dropped.join(patients, on="image", how="left", maintain_order="left")
 
 
 def _pixels(cohort: Cohort, experiment: Experiment, console: Console) -> Pixels:
