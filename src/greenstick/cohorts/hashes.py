@@ -129,7 +129,7 @@ def turn(thumbnail: NDArray[np.uint8], pose: int) -> NDArray[np.uint8]:
 
 def pack(frequencies: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Return hashes: uint64 of shape (n, 4), the signs of all frequencies but the mean."""
-    signs = frequencies.reshape(len(frequencies), -1) > 0
+    signs = frequencies.reshape(len(frequencies), SIDE * SIDE) > 0
     signs[:, 0] = False
     return np.packbits(signs, axis=1).view(np.uint64)
 
@@ -193,13 +193,13 @@ def _bands(n: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
 
 
 def _codes(frequencies: NDArray[np.float32], bits: NDArray[np.int64]) -> NDArray[np.int64]:
-    signs = frequencies.reshape(len(frequencies), -1)[:, bits] > 0
+    signs = frequencies.reshape(len(frequencies), SIDE * SIDE)[:, bits] > 0
     return np.asarray(signs @ (np.int64(1) << np.arange(len(bits))))
 
 
 def _probes(frequencies: NDArray[np.float32], bits: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return int64 of shape (n, 2**_UNCERTAIN): a band's code, and with uncertain bits flipped."""
-    values = np.abs(frequencies.reshape(len(frequencies), -1)[:, bits])
+    values = np.abs(frequencies.reshape(len(frequencies), SIDE * SIDE)[:, bits])
     doubtful = np.argpartition(values, _UNCERTAIN, axis=1)[:, :_UNCERTAIN]
     masks = np.zeros((len(values), 1), dtype=np.int64)
     for column in doubtful.T:

@@ -47,7 +47,8 @@ def found(
     code: str, severity: Severity, message: str, hits: Sequence[Hit], *, remedy: str
 ) -> Outcome:
     """Say what a check found, row by row."""
-    rows = tuple(sorted({hit.row for hit in hits}))
+    named = {hit.row for hit in hits} | {hit.partner for hit in hits if hit.partner is not None}
+    rows = tuple(sorted(named))
     return Outcome(Finding(code, severity, message, rows, remedy), tuple(hits))
 
 
