@@ -96,8 +96,8 @@ def test_picture_names_are_safe_and_unique() -> None:
     ]
     given = overlay_names(paths)
     assert len({name.lower() for name in given.values()}) == len(paths)
-    assert given[paths[2]] == "pass_wd.png"
-    assert given[paths[5]] == "ok.1.png"
+    assert given[str(paths[2])] == "pass_wd.png"
+    assert given[str(paths[5])] == "ok.1.png"
     assert all(name.isascii() and "/" not in name for name in given.values())
     assert given == overlay_names(paths[::-1])
 

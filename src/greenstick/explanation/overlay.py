@@ -1,6 +1,7 @@
 """A radiograph with its heat map, its score beside it, and what it may be used for."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,7 @@ _STOPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _COLORS = ((110, 10, 40), (187, 55, 84), (228, 90, 49), (249, 142, 9), (252, 230, 120))
 #: The film stays visible under the surest heat; at p = 0.1 the heat is as good as invisible.
 _MOST_OPAQUE, _OPACITY_POWER = 0.65, 1.6
+_OPACITIES = np.rint(255 * _MOST_OPAQUE * (np.arange(256) / 255) ** _OPACITY_POWER).astype(np.uint8)
 
 
 def overlay(
@@ -82,23 +84,18 @@ def _film(pixels: NDArray[np.float32]) -> Image.Image:
 
 
 def _blend(film: Image.Image, probabilities: NDArray[np.float32]) -> Image.Image:
-    opacity = (_MOST_OPAQUE * probabilities**_OPACITY_POWER)[..., None]
-    colors = colorize(probabilities).astype(np.float32)
-    mixed = np.asarray(film, dtype=np.float32) * (1.0 - opacity) + colors * opacity
-    return Image.fromarray(np.rint(mixed).astype(np.uint8))
+    levels = np.rint(np.clip(probabilities, 0.0, 1.0) * 255.0).astype(np.uint8)
+    color = Image.fromarray(levels)
+    color.putpalette(colorize(np.arange(256) / 255.0).tobytes())
+    opacity = Image.fromarray(_OPACITIES[levels])
+    return Image.composite(color.convert("RGB"), film, opacity)
 
 
 def colorize(probabilities: ArrayLike) -> NDArray[np.uint8]:
     """Return colors, uint8 of shape (..., 3), for probabilities of any shape in [0, 1]."""
-    table = np.stack(
-        [
-            np.interp(np.linspace(0, 1, 256), _STOPS, channel)
-            for channel in zip(*_COLORS, strict=True)
-        ],
-        axis=1,
-    )
-    index = np.rint(np.clip(np.asarray(probabilities), 0.0, 1.0) * 255.0).astype(np.intp)
-    return np.asarray(np.rint(table).astype(np.uint8)[index])
+    given = np.asarray(probabilities, np.float64)
+    channels = [np.interp(given, _STOPS, channel) for channel in zip(*_COLORS, strict=True)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def _outline(film: Image.Image, boxes: NDArray[np.float64], scale: float) -> None:
@@ -168,5 +165,6 @@ def _wrapped(text: str, width: int = 18) -> Sequence[str]:
     return lines[:6]
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)

@@ -3,14 +3,16 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
 
 from greenstick.errors import GreenstickError
 from greenstick.explanation.overlay import overlay
+from greenstick.reading.ahead import in_order
 from greenstick.reading.reader import Examination, Reader
 from greenstick.reading.results import Reading, Readings, read_json, write_csv, write_json
 
@@ -82,12 +84,14 @@ def read_paths(
     with results:
         results.extend(_of_folder(folder, why) for folder, why in found.unreadable)
         left = [path for path in found.files if str(path) not in earlier]
-        examinations = reader.examine(left)
+        new = in_order(
+            partial(_draw, output, names),
+            reader.examine(left),
+            threads=reader.threads,
+            name="greenstick-draw",
+        )
         for done, path in enumerate(found.files, start=1):
-            reading = earlier.get(str(path))
-            if reading is None:
-                reading = _drawn(next(examinations), output, names.get(path))
-            results.add(reading)
+            results.add(earlier.get(str(path)) or next(new))
             if progress is not None:
                 progress(done, len(found.files))
         results.complete = True
@@ -199,15 +203,15 @@ def _walk(folder: Path, walked: set[Path], found: Found) -> Iterator[Path]:
             yield entry
 
 
-def overlay_names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return a safe file name for each file's picture, unique even without regard to case.
+def overlay_names(files: Sequence[Path]) -> dict[str, str]:
+    """Return by path a safe file name for each picture, unique even without regard to case.
 
     A stem that occurs twice, in two folders or with two endings, gets a digest of its path.
     """
     stems = {path: _safe(path.stem) for path in files}
     count = Counter(stem.lower() for stem in stems.values())
     return {
-        path: f"{stem}.png" if count[stem.lower()] == 1 else f"{stem}-{_digest(path)}.png"
+        str(path): f"{stem}.png" if count[stem.lower()] == 1 else f"{stem}-{_digest(path)}.png"
         for path, stem in stems.items()
     }
 
@@ -220,10 +224,11 @@ def _digest(path: Path) -> str:
     return blake2b(os.fsencode(path), digest_size=6).hexdigest()
 
 
-def _drawn(examination: Examination, output: Path, name: str | None) -> Reading:
-    """Draw a reading's picture, and return the reading with its name."""
+def _draw(output: Path, names: Mapping[str, str], examination: Examination) -> Reading:
+    """Draw a reading's picture, if it is to have one, and return the reading with its name."""
     reading = examination.reading
-    if name is None or examination.pixels is None or reading.probability is None:
+    name = names.get(reading.path)
+    if name is None or examination.pixels is None:
         return reading
     picture = overlay(
         examination.pixels,
@@ -235,7 +240,7 @@ def _drawn(examination: Examination, output: Path, name: str | None) -> Reading:
     folder = output / OVERLAYS
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{name}.part"
-    picture.save(part, format="PNG", compress_level=3)
+    picture.save(part, format="PNG", compress_level=1)  # a tenth larger, and three times quicker
     part.replace(folder / name)
     return replace(reading, overlay=name)
 

@@ -2,11 +2,8 @@
 
 import hashlib
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,12 +19,10 @@ from greenstick.explanation.activation_maps import Heatmap, heatmap
 from greenstick.models.checkpoint import CARD, NETWORK, Card, read_card
 from greenstick.radiographs.canvas import Placement, fit
 from greenstick.radiographs.opening import open_radiograph
+from greenstick.reading.ahead import in_order
 from greenstick.reading.guard import guard, refusal
 from greenstick.reading.results import Reading
 from greenstick.reading.runtime import Output, Runtime
-
-#: Decoded radiographs that may wait for the network, for each thread that decodes.
-_AHEAD = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +75,7 @@ class Reader:
         self.folder = find_model(Path(folder))
         self.card = read_card(self.folder)
         self._fracture = _fracture_class(self.card)
-        self._threads = threads or os.cpu_count() or 1
+        self.threads = threads or os.cpu_count() or 1
         self._flips = 2 if self.card.flip_average else 1
         self._runtime = Runtime(
             self.folder / NETWORK, self.card.canvas_px, batch=self._flips, threads=threads
@@ -102,18 +97,10 @@ class Reader:
 
     def examine(self, paths: Iterable[Path | str]) -> Iterator[Examination]:
         """Read files as :meth:`read_many` does, with pixels and heat map for a picture."""
-        waiting = iter(Path(path) for path in paths)
-        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
-        try:
-            ahead: deque[Future[_Prepared]] = deque(
-                pool.submit(self._prepare, path) for path in islice(waiting, _AHEAD * self._threads)
-            )
-            while ahead:
-                prepared = ahead.popleft().result()
-                ahead.extend(pool.submit(self._prepare, path) for path in islice(waiting, 1))
-                yield self._conclude(prepared)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        prepared = in_order(
+            self._prepare, map(Path, paths), threads=self.threads, name="greenstick-decode"
+        )
+        return map(self._conclude, prepared)
 
     def facts(self) -> dict[str, Any]:
         """Return what a list of readings should say of its model; plain values."""
