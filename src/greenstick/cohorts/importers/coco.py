@@ -82,7 +82,7 @@ def read_coco(path: Path) -> list[Annotated]:
     strangers = objects.keys() - listed.keys()
     if strangers:
         raise GreenstickError(
-            f"{len(strangers)} images have annotations in {path} but are not listed there.",
+            f"Images with annotations in {path} that it does not list: {len(strangers)}.",
             remedy="Add them to its 'images', or remove the annotations.",
         )
     return [Annotated(name, tuple(objects[key])) for key, name in listed.items()]

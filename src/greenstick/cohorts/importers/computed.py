@@ -32,7 +32,7 @@ def with_patients(imported: Imported, pattern: str) -> Imported:
             f"The patient pattern fits no image's path, e.g. not {imported.table['image'][0]!r}.",
             remedy="Try it on one of the paths.",
         )
-    note = f"The patient pattern does not fit {lost} images: each counts as a patient of its own."
+    note = f"Images with no patient in the path: {lost}; each is taken for a patient of its own."
     table = imported.table.with_columns(pl.Series("patient", patients, dtype=pl.String))
     return replace(imported, table=table, notes=(*imported.notes, *([note] if lost else [])))
 

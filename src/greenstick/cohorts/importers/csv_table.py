@@ -138,5 +138,5 @@ def _with_files(table: pl.DataFrame, source: Path, settings: ImportSettings) -> 
     root = settings.images or source.parent
     table, notes = with_located(table, root, skip_missing=settings.skip_missing)
     unknown = table["label"].null_count()
-    unlabeled = [f"{unknown} images have no label."] if unknown else []
+    unlabeled = [f"Images without a label: {unknown}."] if unknown else []
     return Imported(table, root, (*notes, *unlabeled))

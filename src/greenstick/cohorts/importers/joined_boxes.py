@@ -40,7 +40,10 @@ def with_boxes(imported: Imported, source: Path, settings: ImportSettings) -> Im
     found = annotated.with_columns(pl.Series("image", rows, dtype=pl.String)).drop_nulls("image")
     if found["image"].n_unique() < found.height:
         raise GreenstickError(f"{source} lists an image twice.", remedy="Merge its entries.")
-    note = f"{strangers} images in {source.name} are not among those imported: boxes not used."
+    note = (
+        f"Images in {source.name} that are not among those imported: {strangers}; their boxes are "
+        "not used."
+    )
     table = _joined(imported.table, found.drop("label"))
     return replace(imported, table=table, notes=(*imported.notes, *([note] if strangers else [])))
 

@@ -31,8 +31,8 @@ def with_unlisted(
         return imported
     if not negative:
         note = (
-            f"{len(rest)} images are listed by no annotation and were left out, first {rest[0]}; "
-            "--unlisted-negative takes them for images without a fracture."
+            f"Images that no annotation lists were left out: {len(rest)}, first {rest[0]}; "
+            "--unlisted-are-negative takes them for images without a fracture."
         )
         return replace(imported, notes=(*imported.notes, note))
     added = pl.DataFrame(
@@ -45,5 +45,5 @@ def with_unlisted(
         schema={"image": pl.String, "label": pl.Int8, "boxes": pl.List(BOX), "split": pl.String},
     )
     table = pl.concat([imported.table, added], how="diagonal")
-    note = f"{len(rest)} images listed by no annotation were taken for images without a fracture."
+    note = f"Images that no annotation lists were taken for images without a fracture: {len(rest)}."
     return replace(imported, table=table, notes=(*imported.notes, note))
