@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from greenstick import RESEARCH_USE
 from greenstick.decision.calibration import Temperature, fit_temperature
@@ -295,3 +297,30 @@ def test_small_subgroups_are_marked(scores_table: Draw) -> None:
     assert [e.name for e in found["usual"].estimates] == ["AUROC"]
     with pytest.raises(GreenstickError, match="no column 'age'"):
         judged(table, subgroups=["age"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 6), st.integers(0, 1), st.sampled_from([-2.0, 0.0, 0.2, 0.5, 1.0])
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    threshold=st.sampled_from([-5.0, 0.0, 0.3, 1.0, 9.0]),
+)
+def test_any_scores_get_figures_that_hold_together(
+    rows: list[tuple[int, int, float]], threshold: float
+) -> None:
+    patients, labels, scores = zip(*rows, strict=True)
+    scores = [float(score) for score in scores]
+    table = pl.DataFrame({"patient": [f"p{p}" for p in patients], "label": labels, "score": scores})
+    found = judged(table, point=given_point(threshold), prevalence=0.1, replicates=20)
+    for e in found.discrimination + found.calibration + found.at_operating_point:
+        limits = [v for v in (e.lower, e.value, e.upper) if v is not None]
+        assert np.isfinite(limits).all(), e
+        assert limits == sorted(limits) or np.ptp(limits) < 1e-9 or "bootstrap" in e.method, e
+    counts = found.confusion
+    assert counts.tp + counts.fp + counts.fn + counts.tn == len(rows)
+    assert Evidence.model_validate_json(found.model_dump_json()) == found

@@ -14,6 +14,7 @@ from greenstick.evidence.intervals import (
     expanded,
     fisher_interval,
     logit_interval,
+    mover_difference,
     mover_mean,
     mover_ratio,
     percentile,
@@ -100,6 +101,20 @@ def test_the_mean_of_two_shares_has_the_interval_of_their_difference() -> None:
     second = wilson(80 - 48, 80)
     found = mover_mean(p, wilson(56, 70), 1 - q, second)
     assert (2 * found.lower - 1, 2 * found.upper - 1) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_the_difference_of_two_shares_matches_the_published_example() -> None:
+    # Newcombe (1998), Statistics in Medicine 17:873, method 10: 56/70 - 48/80.
+    found = mover_difference(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
+    assert (found.lower, found.upper) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_shares_that_move_together_differ_less() -> None:
+    p, q = wilson(80, 100), wilson(70, 100)
+    apart, together = (mover_difference(0.8, p, 0.7, q, r) for r in (0.0, 0.9))
+    assert together.upper - together.lower < 0.5 * (apart.upper - apart.lower)
+    turned = mover_difference(0.7, q, 0.8, p, 0.9)
+    assert (turned.lower, turned.upper) == pytest.approx((-together.upper, -together.lower))
 
 
 def test_a_ratio_of_shares_agrees_with_the_log_method_for_many_images() -> None:

@@ -46,3 +46,19 @@ def test_without_boxes_there_is_nothing_to_say() -> None:
         {"image": ["a"], "peak_hit": [None], "mass_in_boxes": [None], "box_area_share": [None]}
     )
     assert localisation(table) == []
+
+
+def test_one_patient_gives_figures_without_limits() -> None:
+    table = pl.DataFrame(
+        {
+            "image": ["a", "b"],
+            "patient": ["p", "p"],
+            "peak_hit": [True, False],
+            "mass_in_boxes": [0.2, 0.4],
+            "box_area_share": [0.1, 0.1],
+        }
+    )
+    rate, mass, area = localisation(table, replicates=50)
+    assert rate.upper - rate.lower > 0.5
+    assert mass.value == pytest.approx(0.3)
+    assert (mass.lower, mass.upper, area.lower) == (None, None, None)

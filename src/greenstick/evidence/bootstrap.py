@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from greenstick.evidence.intervals import bca, expanded
 from greenstick.evidence.rows import Floats, Ints
 
 #: Takes (b, patients) whole-number weights and gives named arrays of b values, or of b curves.
@@ -67,6 +68,33 @@ def resample(
         for start in range(0, len(groups), chunk)
     ]
     return Resampled(_joined(drawn), _joined(left_out))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a bootstrap interval, None where the replicates have no spread."""
+
+    lower: float | None
+    upper: float | None
+    method: str
+
+
+def limits_of(
+    name: str, value: float, drawn: Resampled, patients: int, level: float = 0.95
+) -> Limits:
+    """Return the BCa limits of a statistic, expanded for few patients."""
+    return limits_from(value, drawn.replicates[name], drawn.left_out[name], patients, level)
+
+
+def limits_from(
+    value: float, replicates: Floats, left_out: Floats, patients: int, level: float = 0.95
+) -> Limits:
+    """Return the same from (replicates,) and (groups,) values; those that are NaN failed."""
+    kept = replicates[np.isfinite(replicates)]
+    if not np.isfinite(value) or len(np.unique(kept)) < 2:
+        return Limits(None, None, "none: one class, one patient, or no spread")
+    lower, upper = bca(value, kept, left_out, expanded(level, patients))
+    return Limits(lower, upper, f"bootstrap by patient, expanded BCa, {len(kept)} replicates")
 
 
 def draw_weights(generator: np.random.Generator, patients: int, replicates: int) -> Ints:

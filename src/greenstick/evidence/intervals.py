@@ -118,19 +118,34 @@ def clustered_wilson(successes: Floats, trials: Floats, level: float = 0.95) -> 
     return Interval(plain.lower, plain.upper, method)
 
 
+def mover_difference(
+    first: float, a: Interval, second: float, b: Interval, correlation: float = 0.0
+) -> Interval:
+    """Return the interval of first minus second from the interval of each.
+
+    The method of variance estimates recovery (Zou & Donner 2008); for two proportions with
+    Wilson's limits it is Newcombe's (1998) method 10, and with the correlation of paired ones his
+    method for those.
+    """
+    low_a, up_a = first - a.lower, a.upper - first
+    low_b, up_b = second - b.lower, b.upper - second
+    low = np.sqrt(max(0.0, low_a**2 + up_b**2 - 2 * correlation * low_a * up_b))
+    up = np.sqrt(max(0.0, up_a**2 + low_b**2 - 2 * correlation * up_a * low_b))
+    gap = first - second
+    return Interval(float(gap - low), float(gap + up), f"MOVER (2008) from {a.method}")
+
+
 def mover_mean(
     first: float, a: Interval, second: float, b: Interval, correlation: float = 0.0
 ) -> Interval:
-    """Return the interval of the mean of two estimates from the interval of each.
+    """Return the interval of the mean of two proportions from the interval of each.
 
-    The method of variance estimates recovery (Zou & Donner 2008).
+    It is the difference of the first and what the second lacks to 1, see
+    :func:`mover_difference`.
     """
-    low_a, low_b = first - a.lower, second - b.lower
-    up_a, up_b = a.upper - first, b.upper - second
-    low = np.sqrt(max(0.0, low_a**2 + low_b**2 + 2 * correlation * low_a * low_b)) / 2
-    up = np.sqrt(max(0.0, up_a**2 + up_b**2 + 2 * correlation * up_a * up_b)) / 2
-    middle = (first + second) / 2
-    return Interval(float(middle - low), float(middle + up), f"MOVER (2008) from {a.method}")
+    rest = Interval(1 - b.upper, 1 - b.lower, b.method)
+    gap = mover_difference(first, a, 1 - second, rest, -correlation)
+    return Interval((1 + gap.lower) / 2, (1 + gap.upper) / 2, gap.method)
 
 
 def mover_ratio(
@@ -200,11 +215,18 @@ def bca(
     below = ((kept < value).sum() + 0.5 * (kept == value).sum()) / len(kept)
     if not 0 < below < 1:  # no bias can be read off: all replicates on one side
         return percentile(kept, level)
-    bias = norm.ppf(below)
-    influence = np.nanmean(left_out) - left_out[np.isfinite(left_out)]
-    scale = float((influence**2).sum()) ** 1.5
-    acceleration = float((influence**3).sum()) / (6 * scale) if scale > 0 else 0.0
-    tails = norm.ppf([0.5 - level / 2, 0.5 + level / 2]) + bias
+    bias, acceleration = norm.ppf(below), _acceleration(left_out[np.isfinite(left_out)])
+    ends = norm.ppf([0.5 - level / 2, 0.5 + level / 2])
+    tails = np.clip(ends, -8.0, 8.0) + bias  # a level of all but 1 would be infinite
     shares = norm.cdf(bias + tails / (1 - acceleration * tails))
     low, high = np.quantile(kept, np.clip(shares, 0, 1))
     return float(low), float(high)
+
+
+def _acceleration(left_out: Floats) -> float:
+    """Return a sixth of the skewness of the jackknife; 0 where it has no spread."""
+    if not len(left_out):
+        return 0.0
+    influence = left_out.mean() - left_out
+    scale = float((influence**2).sum()) ** 1.5
+    return float((influence**3).sum()) / (6 * scale) if scale > 1e-300 else 0.0

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
-from greenstick.evidence.bootstrap import resample
+from greenstick.evidence.bootstrap import limits_of, resample
 from greenstick.evidence.estimates import Estimate
-from greenstick.evidence.intervals import bca, clustered_wilson, expanded
+from greenstick.evidence.intervals import clustered_wilson
 from greenstick.evidence.rows import Floats, Ints, numbered
 from greenstick.scores import need_columns, patients_of
 
@@ -59,20 +59,26 @@ def _means(
     def statistics(weights: Ints) -> dict[str, Floats]:
         return {name: (weights @ total) / (weights @ n) for name, total in sums.items()}
 
-    drawn = resample(statistics, patients=len(n), rows=len(n), replicates=replicates, seed=seed)
+    several = len(n) > 1  # one patient alone leaves nothing to resample
+    drawn = resample(
+        statistics,
+        patients=len(n),
+        rows=len(n),
+        replicates=replicates if several else 0,
+        seed=seed,
+    )
     found = []
     for name, total in sums.items():
         value = float(total.sum() / n.sum())
-        nominal = expanded(level, len(n))
-        lower, upper = bca(value, drawn.replicates[name], drawn.left_out[name], nominal)
+        limits = limits_of(name, value, drawn, len(n), level)
         found.append(
             Estimate(
                 name=name,
                 value=value,
-                lower=lower,
-                upper=upper,
+                lower=limits.lower,
+                upper=limits.upper,
                 level=level,
-                method=f"bootstrap by patient, expanded BCa, {replicates} replicates",
+                method=limits.method,
                 n_images=int(n.sum()),
                 n_patients=len(n),
             )

@@ -46,11 +46,12 @@ class Ranking:
         return weights if self.patients is None else weights.take(self.patients, axis=1)
 
 
-def rank(rows: ScoredRows) -> Ranking:
+def rank(rows: ScoredRows, *, keep_patients: bool = False) -> Ranking:
     """Sort rows by falling score.
 
     Where each patient has one row, patient i is taken to be the one of ranked row i: patients are
-    exchangeable, and weights then need no look-up.
+    exchangeable, and weights then need no look-up. ``keep_patients`` forbids it, for weights that
+    must mean the same patients in several rankings.
     """
     order = np.argsort(-rows.scores, kind="stable")
     score, positive = rows.scores[order], rows.labels[order]
@@ -62,7 +63,7 @@ def rank(rows: ScoredRows) -> Ranking:
     ends = np.append(starts[1:], len(score)) - 1
     return Ranking(
         order=order,
-        patients=rows.patients[order] if rows.clustered else None,
+        patients=rows.patients[order] if rows.clustered or keep_patients else None,
         fractures=fractures,
         firsts=firsts,
         above=starts[held] - 1,

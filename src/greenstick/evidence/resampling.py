@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from greenstick.evidence.bootstrap import Resampled, Statistics, resample
+from greenstick.evidence.bootstrap import Resampled, Statistics, limits_of, resample
 from greenstick.evidence.estimates import Curve, Estimate
-from greenstick.evidence.intervals import bands, bca, expanded
+from greenstick.evidence.intervals import bands
 from greenstick.evidence.ranking import (
     GRID,
     precision_on_grid,
@@ -69,12 +69,18 @@ def resample_rows(
     )
 
 
-def statistics_of(rows: ScoredRows, specificities: tuple[float, float] | None = None) -> Statistics:
+def statistics_of(
+    rows: ScoredRows,
+    specificities: tuple[float, float] | None = None,
+    *,
+    keep_patients: bool = False,
+) -> Statistics:
     """Return a function from (b, patients) weights to every figure of these rows.
 
-    Losses are left out where scores are no probabilities.
+    Losses are left out where scores are no probabilities. See
+    :func:`~greenstick.evidence.ranking.rank` for ``keep_patients``.
     """
-    ranking = rank(rows)
+    ranking = rank(rows, keep_patients=keep_patients)
     losses = _losses(rows)[ranking.order] if rows.probabilities else None
 
     def statistics(weights: Ints) -> Mapping[str, Floats]:
@@ -112,21 +118,14 @@ def partial_name(specificities: tuple[float, float]) -> str:
 def _estimate(
     name: str, value: float, resampled: Resampled, rows: ScoredRows, level: float
 ) -> Estimate:
-    replicates = resampled.replicates[name]
-    failed = int(np.isnan(replicates).sum())
-    known = bool(np.isfinite(value)) and failed < len(replicates)
-    nominal = expanded(level, rows.n_patients)
-    lower, upper = (
-        bca(value, replicates, resampled.left_out[name], nominal) if known else (None, None)
-    )
-    method = f"bootstrap by patient, expanded BCa, {len(replicates) - failed} replicates"
+    limits = limits_of(name, value, resampled, rows.n_patients, level)
     return Estimate(
         name=name,
         value=value if np.isfinite(value) else None,
-        lower=lower,
-        upper=upper,
+        lower=limits.lower,
+        upper=limits.upper,
         level=level,
-        method=method if known else "none: only one class, or only one patient",
+        method=limits.method,
         n_images=len(rows),
         n_patients=rows.n_patients,
     )

@@ -1,0 +1,315 @@
+"""Which of two models is better, on the same images, and how sure that is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from greenstick.decision.operating_points import OperatingPoint
+from greenstick.errors import GreenstickError
+from greenstick.evidence.bootstrap import limits_from, resample
+from greenstick.evidence.discrimination import auroc_covariance, placements
+from greenstick.evidence.estimates import Record, SignificanceTest
+from greenstick.evidence.evidence import calls_of
+from greenstick.evidence.intervals import (
+    clustered_wilson,
+    mover_difference,
+    t_of,
+    z_of,
+)
+from greenstick.evidence.resampling import statistics_of
+from greenstick.evidence.rows import Bools, Floats, Ints, Missing, ScoredRows, to_rows, usable
+from greenstick.evidence.significance import clustered_mcnemar, mcnemar
+
+Points = OperatingPoint | Sequence[OperatingPoint] | None
+
+
+class Difference(Record):
+    """One figure of two models on the same images, and second minus first with its interval.
+
+    Attributes
+    ----------
+    p_value
+        Of the hypothesis that there is no difference; None where no test is made.
+    non_inferior
+        Whether the interval's limit excludes that the second is worse than the first by the
+        stated margin; None where no margin was stated.
+    """
+
+    name: str
+    first: float
+    second: float
+    difference: float
+    lower: float | None
+    upper: float | None
+    level: float
+    method: str
+    p_value: float | None = None
+    test: str = ""
+    non_inferior: bool | None = None
+
+
+class Comparison(Record):
+    """Two models on the same images; differences are second minus first."""
+
+    first: str
+    second: str
+    n_images: int
+    n_patients: int
+    margin: float | None
+    differences: list[Difference]
+
+    def difference(self, name: str) -> Difference:
+        """Return the difference of this name, e.g. ``comparison.difference("AUROC")``."""
+        for found in self.differences:
+            if found.name == name:
+                return found
+        raise GreenstickError(
+            f"The comparison holds no {name!r}.",
+            remedy=f"It holds: {', '.join(d.name for d in self.differences)}.",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The scores of two models on the same rows, in the same order."""
+
+    first: ScoredRows
+    second: ScoredRows
+
+
+def compare(
+    first: pl.DataFrame,
+    second: pl.DataFrame,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    points: tuple[Points, Points] = (None, None),
+    margin: float | None = None,
+    seed: int = 0,
+    replicates: int = 2000,
+    level: float = 0.95,
+    missing: Missing = "refuse",
+) -> Comparison:
+    """Compare two models on the same images.
+
+    Parameters
+    ----------
+    first, second
+        Scores with ``image``, ``label``, ``score``; optionally ``patient``, ``repeat``,
+        ``decision``. Patients are those of the
+        first, or where it names none those of the second.
+    names
+        What the models are called.
+    points
+        Operating points of either; sensitivity and specificity are compared where both models
+        call fractures (by a point or by ``decision``).
+    margin
+        How much worse the second may be and still count as non-inferior, in units of the figure;
+        for losses, where less is better, how much higher. The claim rests on one limit of the
+        interval: with ``level`` 0.95 it is a one-sided test at 2.5 %.
+    seed, replicates, level
+        Of the bootstrap, and nominal coverage.
+    missing
+        ``"refuse"`` unless both judge the same images, or ``"drop"`` what only one has.
+
+    Returns
+    -------
+    Comparison
+        ``AUROC`` (paired DeLong 1988, by patient Obuchowski 1997), ``average precision``, ``Brier
+        score`` and ``log loss`` (paired bootstrap by patient), ``sensitivity`` and ``specificity``
+        (McNemar, and MOVER intervals of paired shares).
+
+    Raises
+    ------
+    GreenstickError
+        Where the images or labels of the two differ, or there is only one class.
+    """
+    one, two = _paired(first, second, missing)
+    rows = to_rows(one)
+    pair = Pair(rows, replace(to_rows(two), patients=rows.patients, images=rows.images))
+    if pair.first.labels.all() or not pair.first.labels.any():
+        raise GreenstickError(
+            "All images are of one class.", remedy="Compare on images with and without fractures."
+        )
+    differences = [_auroc(pair, level), *_resampled(pair, replicates, seed, level)]
+    calls = calls_of(one, _as_list(points[0])), calls_of(two, _as_list(points[1]))
+    if calls[0] is not None and calls[1] is not None:
+        differences += _shares(pair, calls[0], calls[1], level)
+    return Comparison(
+        first=names[0],
+        second=names[1],
+        n_images=one["image"].n_unique(),
+        n_patients=pair.first.n_patients,
+        margin=margin,
+        differences=[_with_verdict(found, margin) for found in differences],
+    )
+
+
+def _as_list(points: Points) -> list[OperatingPoint]:
+    if points is None:
+        return []
+    return [points] if isinstance(points, OperatingPoint) else list(points)
+
+
+def _paired(
+    first: pl.DataFrame, second: pl.DataFrame, missing: Missing
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return both tables with the same images in the same order."""
+    one, two = (usable(_with_images(table), missing)[0] for table in (first, second))
+    key = [c for c in ("image", "repeat") if c in one.columns and c in two.columns]
+    both = one.select(key).join(two.select(key), on=key).sort(key)
+    lost = one.height + two.height - 2 * both.height
+    if both.is_empty() or (lost and missing == "refuse"):
+        raise GreenstickError(
+            f"{both.height} images are in both tables, {lost} in one only.",
+            remedy="Compare on the same images; missing='drop' leaves out the others.",
+        )
+    one, two = both.join(one, on=key, how="left"), both.join(two, on=key, how="left")
+    if (to_rows(one).labels != to_rows(two).labels).any():
+        raise GreenstickError(
+            "The tables disagree on the label of some images.", remedy="Use one set of labels."
+        )
+    if "patient" in two.columns and "patient" not in one.columns:
+        one = one.with_columns(two["patient"])
+    return one, two
+
+
+def _with_images(table: pl.DataFrame) -> pl.DataFrame:
+    if "image" not in table.columns:
+        raise GreenstickError(
+            "A comparison needs a column 'image' to pair the scores by.",
+            remedy="Add it, or say which column names the image.",
+        )
+    return table.with_columns(pl.col("image").cast(pl.String))
+
+
+def _auroc(pair: Pair, level: float) -> Difference:
+    rows = pair.first
+    placed = [placements(rows.labels, r.scores) for r in (pair.first, pair.second)]
+    covariance = auroc_covariance(rows, placed)
+    gap = placed[1].auroc - placed[0].auroc
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    known = variance > 1e-18
+    patients = min(_patients_by_class(rows))
+    quantile = t_of(level, patients) if rows.clustered else z_of(level)
+    half = quantile * float(np.sqrt(variance)) if known else None
+    z = gap / float(np.sqrt(variance)) if known else 0.0
+    tail = student.sf(abs(z), patients - 1) if rows.clustered else norm.sf(abs(z))
+    name = "DeLong for clustered data (Obuchowski 1997)" if rows.clustered else "DeLong (1988)"
+    return Difference(
+        name="AUROC",
+        first=placed[0].auroc,
+        second=placed[1].auroc,
+        difference=gap,
+        lower=None if half is None else gap - half,
+        upper=None if half is None else gap + half,
+        level=level,
+        method=f"{name}, paired" if known else "none: the models rank alike",
+        p_value=float(2 * tail) if known else None,
+        test=f"{name}, paired" if known else "",
+    )
+
+
+def _patients_by_class(rows: ScoredRows) -> tuple[int, int]:
+    with_fracture = int((rows.per_patient(rows.labels) > 0).sum())
+    return with_fracture, int((rows.per_patient(~rows.labels) > 0).sum())
+
+
+def _resampled(pair: Pair, replicates: int, seed: int, level: float) -> list[Difference]:
+    """Return differences by bootstrap: both models are judged on the same drawn patients."""
+    names = ["average precision"]
+    if pair.first.probabilities and pair.second.probabilities:
+        names += ["Brier score", "log loss"]
+    rows = pair.first
+    if rows.n_patients < 2:
+        return []
+    each = [statistics_of(r, keep_patients=True) for r in (pair.first, pair.second)]
+
+    def both(weights: Ints) -> dict[str, Floats]:
+        first, second = (statistics(weights) for statistics in each)
+        return {
+            f"{name}, {which}": values[name]
+            for name in names
+            for which, values in (("first", first), ("second", second))
+        }
+
+    whole = both(np.ones((1, rows.n_patients), dtype=np.int64))
+    drawn = resample(
+        both, patients=rows.n_patients, rows=2 * len(rows), replicates=replicates, seed=seed
+    )
+    found = []
+    for name in names:
+        first, second = f"{name}, first", f"{name}, second"
+        gap = float(whole[second][0] - whole[first][0])
+        replicate = drawn.replicates[second] - drawn.replicates[first]
+        left_out = drawn.left_out[second] - drawn.left_out[first]
+        limits = limits_from(gap, replicate, left_out, rows.n_patients, level)
+        found.append(
+            Difference(
+                name=name,
+                first=float(whole[first][0]),
+                second=float(whole[second][0]),
+                difference=gap,
+                lower=limits.lower,
+                upper=limits.upper,
+                level=level,
+                method=f"paired {limits.method}",
+            )
+        )
+    return found
+
+
+def _shares(pair: Pair, first: Bools, second: Bools, level: float) -> list[Difference]:
+    y = pair.first.labels
+    return [
+        _share("sensitivity", pair.first, first, second, y, level),
+        _share("specificity", pair.first, ~first, ~second, ~y, level),
+    ]
+
+
+def _share(
+    name: str, rows: ScoredRows, first: Bools, second: Bools, among: Bools, level: float
+) -> Difference:
+    n = rows.per_patient(among)
+    a, b = rows.per_patient(first & among), rows.per_patient(second & among)
+    total = float(n.sum())
+    p, q = float(a.sum()) / total, float(b.sum()) / total
+    u, v = a - p * n, b - q * n
+    size = float(np.sqrt((u @ u) * (v @ v)))
+    interval = mover_difference(
+        q,
+        clustered_wilson(b, n, level),
+        p,
+        clustered_wilson(a, n, level),
+        float(u @ v) / size if size > 0 else 0.0,
+    )
+    test = _mcnemar(a, b, n)
+    return Difference(
+        name=name,
+        first=p,
+        second=q,
+        difference=q - p,
+        lower=interval.lower,
+        upper=interval.upper,
+        level=level,
+        method=interval.method,
+        p_value=test.p_value,
+        test=test.method,
+    )
+
+
+def _mcnemar(first: Floats, second: Floats, n: Floats) -> SignificanceTest:
+    if n.max() > 1:
+        return clustered_mcnemar(first, second)
+    return mcnemar(int((first > second).sum()), int((second > first).sum()))
+
+
+def _with_verdict(found: Difference, margin: float | None) -> Difference:
+    if margin is None or found.lower is None or found.upper is None:
+        return found
+    less_is_better = found.name in ("Brier score", "log loss")
+    kept = found.upper < margin if less_is_better else found.lower > -margin
+    return found.model_copy(update={"non_inferior": kept})
