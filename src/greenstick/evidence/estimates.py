@@ -118,6 +118,18 @@ class SignificanceTest(Record):
     method: str
 
 
+class Optimism(Record):
+    """A figure as reported, as a threshold chosen on the judged rows would have it, and the gap.
+
+    ``nested`` is the honest one: its threshold comes from other rows.
+    """
+
+    name: str
+    nested: float
+    apparent: float
+    optimism: float
+
+
 class Confusion(Record):
     """Counts of images at the operating point."""
 

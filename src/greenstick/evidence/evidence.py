@@ -21,14 +21,25 @@ from greenstick.evidence.estimates import (
     Confusion,
     Curve,
     Estimate,
+    Optimism,
     Record,
     ReliabilityBin,
     SignificanceTest,
     Subgroup,
 )
+from greenstick.evidence.optimism import measure_optimism
 from greenstick.evidence.reliability import equal_width, reliability
 from greenstick.evidence.resampling import resample_rows
-from greenstick.evidence.rows import Bools, Missing, ScoredRows, count, to_rows, usable
+from greenstick.evidence.rows import (
+    Bools,
+    Floats,
+    Missing,
+    ScoredRows,
+    count,
+    rows_of,
+    to_rows,
+    usable,
+)
 from greenstick.evidence.subgroups import judge_subgroups
 from greenstick.findings import Finding, Severity
 
@@ -71,6 +82,9 @@ class Evidence(Record):
         ``balanced accuracy``, ``MCC``, ``Cohen's kappa``, ``LR+``, ``LR-``.
     confusion
         Counts at the operating point, or None.
+    optimism
+        How much better the figures at the operating point would look, had the threshold been
+        chosen on these rows; empty where it was given.
     roc, precision_recall, reliability
         What the figures show.
     localisation
@@ -97,6 +111,7 @@ class Evidence(Record):
     operating_points: list[OperatingPoint] = Field(default_factory=list)
     at_operating_point: list[Estimate] = Field(default_factory=list)
     confusion: Confusion | None = None
+    optimism: list[Optimism] = Field(default_factory=list)
     roc: Curve
     precision_recall: Curve
     reliability: list[ReliabilityBin] = Field(default_factory=list)
@@ -205,6 +220,7 @@ def evaluate(
         operating_points=points,
         at_operating_point=_at_point(judged, calls, prevalence, level),
         confusion=None if calls is None else confusion(judged.labels, calls),
+        optimism=[] if calls is None else measure_optimism(table, judged, calls, points),
         roc=resampling.roc,
         precision_recall=resampling.precision_recall,
         reliability=_reliability(judged, level),
@@ -260,18 +276,11 @@ def _given_calls(decision: pl.Series) -> Bools:
     return decision.to_numpy().astype(np.bool_)
 
 
-def _calls_by_fold(
-    table: pl.DataFrame,
-    score: np.ndarray[tuple[int], np.dtype[np.float64]],
-    points: Sequence[OperatingPoint],
-) -> Bools:
+def _calls_by_fold(table: pl.DataFrame, score: Floats, points: Sequence[OperatingPoint]) -> Bools:
     calls = np.zeros(len(score), dtype=np.bool_)
     decided = np.zeros(len(score), dtype=np.int64)
     for point in points:
-        mine = np.ones(len(score), dtype=np.bool_)
-        for column, value in (("repeat", point.repeat), ("fold", point.fold)):
-            if value is not None and column in table.columns:
-                mine &= (table[column] == value).fill_null(False).to_numpy()
+        mine = rows_of(table, point)
         calls[mine] = decide(score[mine], point)
         decided += mine
     if not (decided == 1).all():

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
 from greenstick.findings import Finding, Severity
 from greenstick.scores import binary_labels, check_scores, patients_of
@@ -117,3 +118,12 @@ def to_rows(table: pl.DataFrame) -> ScoredRows:
 def numbered(names: pl.Series) -> Ints:
     """Return the number of each value among the distinct ones, from 0, in sorted order."""
     return (names.rank("dense") - 1).cast(pl.Int64).to_numpy()
+
+
+def rows_of(table: pl.DataFrame, point: OperatingPoint) -> Bools:
+    """Return which rows an operating point is for: those of its fold and repeat."""
+    mine = np.ones(table.height, dtype=np.bool_)
+    for column, value in (("repeat", point.repeat), ("fold", point.fold)):
+        if value is not None and column in table.columns:
+            mine &= (table[column] == value).fill_null(False).to_numpy()
+    return mine
