@@ -45,11 +45,17 @@ def test_patterns() -> None:
 
 
 def test_a_name_counts_before_a_pattern_and_both_before_what_is_understood() -> None:
-    names = ClassNames(positive=("fracture",), negative=("*",))
-    assert names.label("fracture") == 1
-    assert names.label("metal") == 0
+    names = ClassNames(positive=("no fracture seen",), negative=("*fracture*", "positive"))
+    assert names.label("no fracture seen") == 1
+    assert names.label("fracture") == 0
     assert names.label("positive") == 0
-    assert ClassNames(negative=("positive",)).label("positive") == 0
+    assert names.label("abnormal") == 1
+
+
+def test_all_others() -> None:
+    names = ClassNames(positive=("spiral",), negative=("*",))
+    assert [names.label(name) for name in ("spiral", "fracture", "metal")] == [1, 1, 0]
+    assert [names.is_known(name) for name in ("spiral", "fracture", "metal")] == [True, True, False]
 
 
 def test_unknown_names_are_listed_with_all_found() -> None:

@@ -87,6 +87,11 @@ def test_words_for_labels_and_types(imported: Import) -> None:
     assert table["fracture_type"].to_list() == ["spiral", None, "oblique"]
 
 
+def test_windows_text(imported: Import) -> None:
+    text = "image,label,klinik\n1.png,1,Köln\n2.png,0,Ulm\n".encode("cp1252")
+    assert imported(text).table["klinik"].to_list() == ["Köln", "Ulm"]
+
+
 def test_split_words(imported: Import) -> None:
     text = "image,label,split\n1.png,1,Training\n2.png,0,val\n3.png,1,test\n4.png,0,\n"
     assert imported(text).table["split"].to_list() == ["train", "valid", "test", None]

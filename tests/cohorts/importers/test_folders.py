@@ -87,6 +87,22 @@ def test_images_in_no_folder(images: MakeImages, tmp_path: Path) -> None:
         import_cohort(tmp_path, import_settings())
 
 
+def test_all_others_are_told_by_the_outermost_folder(images: MakeImages, tmp_path: Path) -> None:
+    images("fracture/p7/1.png", "arthrosis/p8/1.png")
+    table = import_cohort(tmp_path, import_settings(negative=["*"])).table
+    assert table.select("image", "label").rows() == [
+        ("arthrosis/p8/1.png", 0),
+        ("fracture/p7/1.png", 1),
+    ]
+
+
+def test_folders_that_contradict_each_other(images: MakeImages, tmp_path: Path) -> None:
+    # A data set's own name is no class: every normal film would be taken for a fracture.
+    images("Bone Fracture/normal/1.png", "Bone Fracture/fractured/2.png")
+    with pytest.raises(GreenstickError, match="In Bone Fracture/normal, one folder means"):
+        import_cohort(tmp_path, import_settings())
+
+
 def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(GreenstickError, match="it is empty"):
         import_cohort(tmp_path, import_settings())

@@ -198,8 +198,21 @@ def test_no_labels(images: MakeImages, tmp_path: Path) -> None:
 
 def test_broken_image_with_boxes(images: MakeImages, tmp_path: Path) -> None:
     (path,) = images("images/1.png")
-    path.write_bytes(path.read_bytes()[:10])
+    whole = path.read_bytes()
     write(tmp_path / "labels/1.txt", "0 0.5 0.5 0.1 0.2")
     write(tmp_path / "data.yaml", NAMES)
-    with pytest.raises(GreenstickError, match=r"1\.png"):
+    for cut in (0, 10, 20):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(GreenstickError, match=r"1\.png"):
+            import_cohort(tmp_path, import_settings())
+
+
+def test_several_data_files(images: MakeImages, tmp_path: Path) -> None:
+    images("images/1.png")
+    write(tmp_path / "labels/1.txt", "0 0.5 0.5 0.1 0.2")
+    write(tmp_path / "one.yaml", NAMES)
+    write(tmp_path / "other.yaml", NAMES)
+    with pytest.raises(GreenstickError, match="several YAML files"):
         import_cohort(tmp_path, import_settings())
+    write(tmp_path / "data.yaml", NAMES)
+    assert import_cohort(tmp_path, import_settings()).table["label"].to_list() == [1]

@@ -21,7 +21,8 @@ class ClassNames:
     """A map from a data set's class names to labels.
 
     A name listed by the user counts before one that the user's pattern (``"*_positive"``) fits,
-    and that before the words understood by everybody (:data:`POSITIVE`, :data:`NEGATIVE`).
+    that before the words understood by everybody (:data:`POSITIVE`, :data:`NEGATIVE`), and all of
+    them before ``"*"``, which stands for all others.
     """
 
     positive: tuple[str, ...] = ()
@@ -35,8 +36,8 @@ class ClassNames:
         GreenstickError
             Where the user's lists give a name both meanings.
         """
-        plain = _plain(name)
-        for positive, negative in self._tiers(plain):
+        others = ("*" in self.positive, "*" in self.negative)
+        for positive, negative in (*self._tiers(_plain(name)), others):
             if positive and negative:
                 raise GreenstickError(
                     f"Class {name!r} is listed as fracture and as no fracture.",
@@ -45,6 +46,10 @@ class ClassNames:
             if positive or negative:
                 return int(positive)
         return None
+
+    def is_known(self, name: str) -> bool:
+        """Tell whether a name has a meaning of its own, not that of all others."""
+        return any(map(any, self._tiers(_plain(name))))
 
     def _tiers(self, plain: str) -> Iterable[tuple[bool, bool]]:
         yield plain in map(_plain, self.positive), plain in map(_plain, self.negative)
@@ -83,7 +88,7 @@ def _plain(name: str) -> str:
 
 
 def _fits(plain: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(plain, _plain(pattern)) for pattern in patterns)
+    return any(fnmatchcase(plain, _plain(pattern)) for pattern in patterns if pattern != "*")
 
 
 def _listed(names: list[str], most: int = 20) -> str:

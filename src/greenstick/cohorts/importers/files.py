@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import polars as pl
 
@@ -40,8 +40,7 @@ def stem(name: str) -> str:
 
 def split_in(path: str) -> str | None:
     """Return the split that a folder in the path is named after, if any."""
-    for part in PurePosixPath(path).parts[:-1]:
-        name = part.casefold()
+    for name in path.casefold().split("/")[:-1]:
         for word in (name, *name.replace("_", " ").replace("-", " ").split()):
             if word in SPLIT_NAMES:
                 return SPLIT_NAMES[word]
@@ -108,7 +107,7 @@ def locate(names: Sequence[str], folder: Path) -> list[str | None]:
     GreenstickError
         Where a name fits several files, or two names lead to one file.
     """
-    plain = [name.strip().replace("\\", "/") for name in names]
+    plain = [name.strip().replace("\\", "/").removeprefix("./") for name in names]
     images: list[str | None] = [
         name if name and os.path.isfile(os.path.join(folder, name)) else None  # noqa: PTH113, PTH118
         for name in plain  # 100,000 of them: pathlib would take ten times as long
