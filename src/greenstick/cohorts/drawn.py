@@ -16,6 +16,7 @@ from greenstick.errors import GreenstickError
 from greenstick.radiographs.phantom import (
     SIZE_PX,
     Drawing,
+    check_size,
     draw_film,
     films_of_patient,
     plan_patient,
@@ -76,6 +77,7 @@ def write_phantom_cohort(
         raise GreenstickError(
             f"{n} radiographs cannot be drawn.", remedy="Ask for at least one with -n."
         )
+    check_size(size_px)
     films = list(_films(seed, n))
     _prepare(folder, overwrite)
     rows: list[Row] = []

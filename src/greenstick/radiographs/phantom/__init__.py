@@ -3,7 +3,13 @@
 None shows a patient, and each says so. See ``docs/phantom.md`` for how they are made.
 """
 
-from greenstick.radiographs.phantom.drawing import SIZE_PX, Drawing, draw_film, draw_patient
+from greenstick.radiographs.phantom.drawing import (
+    SIZE_PX,
+    Drawing,
+    check_size,
+    draw_film,
+    draw_patient,
+)
 from greenstick.radiographs.phantom.fractures import KINDS
 from greenstick.radiographs.phantom.patient import (
     BODY_PARTS,
@@ -18,6 +24,7 @@ __all__ = [
     "KINDS",
     "SIZE_PX",
     "Drawing",
+    "check_size",
     "draw_film",
     "draw_patient",
     "films_of_patient",

@@ -14,6 +14,7 @@ from greenstick.radiographs.phantom.rays import Break, attenuation
 from greenstick.radiographs.phantom.solids import Floats, Grid
 
 SIZE_PX = 512
+SMALLEST_PX = 128
 _BOX_MARGIN_MM = 1.5
 
 
@@ -85,13 +86,18 @@ def draw_patient(
     GreenstickError
         Where ``size_px`` is below 128, a number is negative or the body part is not known.
     """
-    if size_px < 128:
-        raise GreenstickError(
-            f"A film of {size_px} pixels is too small to show a fracture.",
-            remedy="Use at least 128 pixels.",
-        )
+    check_size(size_px)
     patient = plan_patient(seed, index, fractured=fractured, body_part=body_part)
     return [draw_film(patient, pose, size_px) for pose in patient.poses]
+
+
+def check_size(size_px: int) -> None:
+    """Refuse films on which nothing could be seen."""
+    if size_px < SMALLEST_PX:
+        raise GreenstickError(
+            f"A film of {size_px} pixels is too small to show a fracture.",
+            remedy=f"Use at least {SMALLEST_PX} pixels.",
+        )
 
 
 def draw_film(patient: Patient, pose: Pose, size_px: int = SIZE_PX) -> Drawing:

@@ -343,11 +343,11 @@ def _moves(axis: Shadow, fracture: Fracture, view: View) -> tuple[Move, Move]:
     before = axis.length * fracture.site
     after = axis.length - before
     up, down = (float(normal @ _across(view, v)) for v in (fracture.upper, fracture.lower))
-    slide = -axis.along * fracture.overlap
-    return (
-        Move(axis.start, up / before, np.zeros(2)),
-        Move(axis.end, -down / after, slide),
-    )
+    turns = up / before, -down / after
+    # Two sides of a triangle are longer than the third: a bone that bends draws its joints closer.
+    shorter = before * (1 - np.cos(turns[0])) + after * (1 - np.cos(turns[1]))
+    slide = -axis.along * (fracture.overlap + shorter)
+    return Move(axis.start, turns[0], np.zeros(2)), Move(axis.end, turns[1], slide)
 
 
 def _across(view: View, vector: tuple[float, float]) -> Floats:

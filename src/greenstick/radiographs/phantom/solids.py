@@ -157,15 +157,18 @@ class Shadow:
 
     def half_width(self, fraction: float) -> float:
         """Half-width in mm at a fraction of the axis."""
-        return float(1.0 / self.outer[0, 1 + round(fraction * (self.steps - 1))])
+        return float(1.0 / self.outer[0, self._step(fraction)])
 
     def half_depth(self, fraction: float) -> float:
         """Half of the ray's length in mm within the tube, at its center."""
-        return float(self.outer[1, 1 + round(fraction * (self.steps - 1))])
+        return float(self.outer[1, self._step(fraction)])
 
     def center(self, fraction: float) -> float:
         """Offset in mm of the tube's center from the axis, across it."""
-        return float(self.shift[1 + round(fraction * (self.steps - 1))])
+        return float(self.shift[self._step(fraction)])
+
+    def _step(self, fraction: float) -> int:
+        return 1 + min(int(fraction * self.steps), self.steps - 1)
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,7 @@ def _profile(stations: tuple[Station, ...], caps: tuple[float, float], length: f
     """Tables along the axis, (6, steps + 2): semi-axes, offsets, inner semi-axes; ends empty."""
     rows = np.array(stations, dtype=np.float64)
     steps = round(min(max(length / _STEP_MM, _STEPS[0]), _STEPS[1]))
-    at = np.linspace(0.0, 1.0, steps)
+    at = (np.arange(steps) + 0.5) / steps
     half_x, half_z, shift_x, shift_z, shell = _smooth(rows[:, 0], rows[:, 1:].T, at)
     cap = _rounding(at * length, caps, length)
     ends = float(shell[0]), float(shell[-1])
@@ -257,9 +260,10 @@ def _rounding(
     length: float,
     shells: tuple[float, float] = (0.0, 0.0),
 ) -> Floats:
-    """Shrink the ends as an ellipse does, over the caps' lengths."""
-    first = np.clip((at - shells[0]) / caps[0], 0.0, 1.0)
-    last = np.clip((length - shells[1] - at) / caps[1], 0.0, 1.0)
+    """Shrink the ends as an ellipse does, over the caps' lengths, within shells of a thickness."""
+    lengths = [max(cap - shell, 0.3 * cap) for cap, shell in zip(caps, shells, strict=True)]
+    first = np.clip((at - shells[0]) / lengths[0], 0.0, 1.0)
+    last = np.clip((length - shells[1] - at) / lengths[1], 0.0, 1.0)
     rounded: Floats = np.sqrt(first * (2 - first) * last * (2 - last))
     return rounded
 
