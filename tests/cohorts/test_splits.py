@@ -115,6 +115,17 @@ def test_every_stratum_is_spread() -> None:
         assert abs(row["len"] - expected[row["site"]]) <= 1
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_patients_with_many_images_are_spread(seed: int) -> None:
+    # 100 patients of 1, 2, 4 or 8 images: folds differ by at most two of the largest.
+    cohort = cohort_of([(p % 2, 2 ** (p // 2 % 4)) for p in range(100)])
+    chosen = SplitSettings(method="kfold", seed=seed)
+    tested = joined(cohort, split_cohort(cohort, chosen)).filter(split="test")
+    for table in (tested, tested.filter(label=1)):
+        counts = table.group_by("fold").len()["len"]
+        assert int(counts.max()) - int(counts.min()) <= 16  # type: ignore[arg-type]
+
+
 def test_another_seed_another_split() -> None:
     cohort = simple(50, 50)
     one, other = (split_cohort(cohort, SplitSettings(seed=seed)) for seed in (0, 1))

@@ -1,8 +1,10 @@
 """Splits by patient, stratified, seeded, and the same on any machine.
 
-Patients are put in order by stratum and, within it, at random; then each goes to the part that
-is furthest behind its share so far. Every part thus gets its share of every stratum to within
-about a patient, and rare strata are spread too. No part is left without a patient of each class.
+Patients are put in order by stratum, within it by how many fractured and how many images they
+have (1, 2 to 3, 4 to 7, ...), and within that at random; then each goes to the part that is
+furthest behind its share so far. Every part thus gets its share of every stratum to within about
+a patient, rare strata are spread too, and so are patients with many images. No part is left
+without a patient of each class.
 """
 
 from collections.abc import Sequence
@@ -145,7 +147,7 @@ def _rows(cohort: Cohort, settings: SplitSettings) -> pl.DataFrame:
 
 
 def _patients(rows: pl.DataFrame, stratify: Sequence[str]) -> pl.DataFrame:
-    """Return one row a patient, sorted by name: patient, stratum, images.
+    """Return one row a patient, sorted by name: patient, label, images, stratum, fractured.
 
     A patient counts as fractured where any image is; of other columns the first value counts.
     """
@@ -153,12 +155,14 @@ def _patients(rows: pl.DataFrame, stratify: Sequence[str]) -> pl.DataFrame:
         pl.col(name).max() if name == "label" else pl.col(name).sort_by("image").first()
         for name in dict.fromkeys(["label", *stratify])
     ]
-    table = (
-        rows.group_by("patient").agg(*columns, pl.first("_images").alias("images")).sort("patient")
-    )
+    counts = [pl.first("_images").alias("images"), (pl.col("label") == 1).sum().alias("fractured")]
+    table = rows.group_by("patient").agg(*columns, *counts).sort("patient")
     names = [pl.col(name).cast(pl.String).fill_null("") for name in stratify]
     stratum = pl.concat_str(names, separator="|") if names else pl.lit("")
-    return table.select("patient", "label", "images", stratum.alias("stratum"))
+    fractured = pl.col("fractured") if "label" in stratify else pl.lit(0)
+    return table.select(
+        "patient", "label", "images", stratum.alias("stratum"), fractured.alias("fractured")
+    )
 
 
 def _assign(
@@ -167,7 +171,9 @@ def _assign(
     """Return the part of each patient: int64 of shape (n,), numbers of ``shares``."""
     noise = rng.permutation(patients.height)
     strata = patients["stratum"].rank("dense").to_numpy()
-    order = np.lexsort((noise, strata))
+    # frexp gives the power of two: patients alike in size are shuffled, unlike ones spread.
+    images, fractured = (np.frexp(patients[name].to_numpy())[1] for name in ("images", "fractured"))
+    order = np.lexsort((noise, images, fractured, strata))
     part = np.empty(patients.height, dtype=np.int64)
     part[order] = _turns(shares, patients.height)
     return _with_each_class(part, patients["label"].to_numpy(), order, shares)
