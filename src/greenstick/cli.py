@@ -270,11 +270,11 @@ def cohort_split(
 ) -> None:
     """Split by patient into a column 'split', or one column of folds for each repeat."""
     from greenstick.cohorts.cohort import read_cohort, write_cohort
-    from greenstick.cohorts.splits import SplitSettings, with_split_columns
+    from greenstick.cohorts.splits import split_settings, with_split_columns
     from greenstick.cohorts.summary import summarize
     from greenstick.reports.terminal import print_summary
 
-    settings = SplitSettings(
+    settings = split_settings(
         method="kfold" if folds else "holdout",
         fractions=fractions,
         folds=folds or 5,
