@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import beta, norm
-from scipy.stats import t as student
+from scipy.special import expit, logit, ndtr, ndtri, stdtrit
+from scipy.stats import beta
 
 Floats = NDArray[np.float64]
 
@@ -22,12 +21,12 @@ class Interval:
 
 def z_of(level: float) -> float:
     """Return the normal quantile of a two-sided interval, e.g. 1.96 for 0.95."""
-    return float(norm.ppf(0.5 + level / 2))
+    return float(ndtri(0.5 + level / 2))
 
 
 def t_of(level: float, patients: int) -> float:
     """Return Student's quantile of a two-sided interval for few patients; infinite for one."""
-    return float(student.ppf(0.5 + level / 2, patients - 1)) if patients > 1 else np.inf
+    return float(stdtrit(patients - 1, 0.5 + level / 2)) if patients > 1 else np.inf
 
 
 def expanded(level: float, patients: int) -> float:
@@ -37,7 +36,7 @@ def expanded(level: float, patients: int) -> float:
     n - 1 (Hesterberg 2015, "expanded percentile"); for many patients this is the level itself.
     """
     wide = t_of(level, patients) * np.sqrt(patients / (patients - 1)) if patients > 1 else np.inf
-    return float(2 * norm.cdf(wide) - 1)
+    return float(2 * ndtr(wide) - 1)
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
@@ -215,10 +214,10 @@ def bca(
     below = ((kept < value).sum() + 0.5 * (kept == value).sum()) / len(kept)
     if not 0 < below < 1:  # no bias can be read off: all replicates on one side
         return percentile(kept, level)
-    bias, acceleration = norm.ppf(below), _acceleration(left_out[np.isfinite(left_out)])
-    ends = norm.ppf([0.5 - level / 2, 0.5 + level / 2])
+    bias, acceleration = ndtri(below), _acceleration(left_out[np.isfinite(left_out)])
+    ends = ndtri([0.5 - level / 2, 0.5 + level / 2])
     tails = np.clip(ends, -8.0, 8.0) + bias  # a level of all but 1 would be infinite
-    shares = norm.cdf(bias + tails / (1 - acceleration * tails))
+    shares = ndtr(bias + tails / (1 - acceleration * tails))
     low, high = np.quantile(kept, np.clip(shares, 0, 1))
     return float(low), float(high)
 

@@ -71,8 +71,8 @@ class ScoredRows:
 
 
 def count(numbers: Ints) -> int:
-    """Return how many distinct numbers there are."""
-    return len(np.unique(numbers))
+    """Return how many distinct numbers, from 0 upwards, there are."""
+    return int(np.count_nonzero(np.bincount(numbers)))
 
 
 def usable(table: pl.DataFrame, missing: Missing) -> tuple[pl.DataFrame, list[Finding]]:
