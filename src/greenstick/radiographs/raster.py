@@ -67,7 +67,7 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
     inverted = _is_min_white(image)
     image.load()
     if image.format == "JPEG" and _ends_in_gray(image) and _is_cut(image, path):
-        raise OSError("its data end early")
+        raise OSError("truncated before its end mark")
     shown = ImageOps.exif_transpose(image)
     gray, colored = _to_gray(shown, path)
     pixels = to_unit(gray)
@@ -196,4 +196,6 @@ def _too_large(path: Path) -> GreenstickError:
 
 def _short(error: Exception, path: Path) -> str:
     text = (str(error).splitlines() or [""])[0].replace(str(path), path.name)
+    if "truncated" in text.lower():
+        return "it is cut short"
     return text[:120] or type(error).__name__
