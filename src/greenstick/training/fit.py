@@ -1,7 +1,5 @@
 """Fit a classifier: from rows and a recipe to the best epoch's weights."""
 
-import hashlib
-import json
 import logging
 import signal
 import warnings
@@ -22,13 +20,23 @@ from safetensors.torch import load_file
 from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier, ClassifierSettings, build_classifier
 from greenstick.training.cpu import kept_memory, quicken
+from greenstick.training.facts import (
+    FACTS,
+    Facts,
+    fingerprint,
+    identify,
+    read_facts,
+    wait_for_facts,
+    write_facts,
+)
 from greenstick.training.keeper import BEST, HISTORY, RESUME, Keeper, TrainingProgress
 from greenstick.training.learner import Learner
-from greenstick.training.precision import Precision, choose_precision
+from greenstick.training.precision import choose_precision
 from greenstick.training.recipe import Recipe
-from greenstick.training.samples import Rows, TrainingData
+from greenstick.training.samples import TrainingData
 
-_FACTS = "fit.json"
+__all__ = ["FitResult", "fingerprint", "fit"]
+
 _PLAIN_DDP = {
     "auto": "ddp_find_unused_parameters_true",
     "ddp": "ddp_find_unused_parameters_true",
@@ -99,33 +107,50 @@ def fit(
     _check(data, recipe, classifier_settings)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    identity = _identity(data, recipe, classifier_settings, seed)
-    facts = _read_facts(folder, identity) if resume else {}
     torch.manual_seed(seed)
     model = build_classifier(classifier_settings).to(memory_format=torch.channels_last)
     keeper = Keeper(folder, patience=recipe.patience, progress=progress)
+    identity = identify(data, recipe, classifier_settings, seed)
     with _quiet():
         trainer = _make_trainer(recipe, keeper, dict(trainer_flags or {}))
-        if not facts:
-            _clear(folder)
-            chosen = choose_precision(recipe, model, trainer.strategy.root_device)
-            facts = _write_facts(folder, identity, chosen, model.origin)
-        if not facts["finished"]:
-            learner = Learner(model, recipe, data, seed=seed, autocast=facts["precision"] == "bf16")
-            on_cpu = trainer.strategy.root_device.type == "cpu"
-            if on_cpu:
-                quicken(model)
-            with kept_memory() if on_cpu else nullcontext():
-                _run(trainer, learner, folder)
-            facts = _finish(folder, facts)
+        facts = read_facts(folder, identity) if resume else None
+        facts = facts or _settle(folder, identity, recipe, model, trainer)
+        if not facts.finished:
+            autocast = facts.precision == "bf16"
+            _run(trainer, Learner(model, recipe, data, seed=seed, autocast=autocast), folder)
+            if trainer.is_global_zero:
+                write_facts(folder, facts.model_copy(update={"finished": True}))
+                (folder / RESUME).unlink(missing_ok=True)  # four times the size of the weights
     return _result(model, folder, facts)
+
+
+def _settle(
+    folder: Path, identity: str, recipe: Recipe, model: Classifier, trainer: lightning.Trainer
+) -> Facts:
+    """Start anew: choose what is to be chosen once, on the first process."""
+    if not trainer.is_global_zero:
+        return wait_for_facts(folder, identity)
+    for name in (FACTS, RESUME, BEST, HISTORY):
+        (folder / name).unlink(missing_ok=True)
+    chosen = choose_precision(recipe, model, trainer.strategy.root_device)
+    facts = Facts(
+        identity=identity,
+        precision=chosen.name,
+        trial_images_per_s=chosen.images_per_s,
+        weights_origin=model.origin,
+    )
+    return write_facts(folder, facts)
 
 
 def _run(trainer: lightning.Trainer, learner: Learner, folder: Path) -> None:
     resume = folder / RESUME
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    if on_cpu:
+        quicken(learner.model)
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(learner, ckpt_path=resume if resume.exists() else None, weights_only=True)
+        with kept_memory() if on_cpu else nullcontext():
+            trainer.fit(learner, ckpt_path=resume if resume.exists() else None, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after which it ignores Ctrl-C for good
         signal.signal(signal.SIGINT, on_interrupt)
         raise GreenstickError(
@@ -191,71 +216,12 @@ def _check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> 
         )
 
 
-def _identity(data: TrainingData, recipe: Recipe, settings: ClassifierSettings, seed: int) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(recipe.model_dump_json().encode())
-    digest.update(settings.model_dump_json().encode())
-    digest.update(f"{seed} {torch.__version__}".encode())
-    for rows in (data.train, data.valid):
-        digest.update(fingerprint(rows).encode())
-    return digest.hexdigest()
-
-
-def fingerprint(rows: Rows) -> str:
-    """Return a digest of images (their contents), labels and boxes; the rows' order matters."""
-    digest = hashlib.blake2b(digest_size=16)
-    for key, label, boxes in zip(rows.keys, rows.labels, rows.boxes, strict=True):
-        digest.update(key)
-        digest.update(int(label).to_bytes(4, "little"))
-        digest.update(b"?" if boxes is None else boxes.tobytes())
-    return digest.hexdigest()
-
-
-def _read_facts(folder: Path, identity: str) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if facts.get("identity") == identity else {}
-
-
-def _write_facts(folder: Path, identity: str, chosen: Precision, origin: str) -> dict[str, Any]:
-    return _replace_facts(
-        folder,
-        {
-            "identity": identity,
-            "precision": chosen.name,
-            "trial_images_per_s": chosen.images_per_s,
-            "weights_origin": origin,
-            "finished": False,
-        },
-    )
-
-
-def _finish(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    done = _replace_facts(folder, {**facts, "finished": True})
-    (folder / RESUME).unlink(missing_ok=True)  # four times the size of the weights
-    return done
-
-
-def _replace_facts(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    part = folder / (_FACTS + ".part")
-    part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / _FACTS)
-    return facts
-
-
-def _clear(folder: Path) -> None:
-    for name in (_FACTS, RESUME, BEST, HISTORY):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _result(model: Classifier, folder: Path, facts: dict[str, Any]) -> FitResult:
+def _result(model: Classifier, folder: Path, facts: Facts) -> FitResult:
     model.cpu().load_state_dict(load_file(folder / BEST))
-    model.origin = facts["weights_origin"]
+    model.origin = facts.weights_origin
     history = pl.read_parquet(folder / HISTORY)
     ranked = history.sort(["valid_auroc", "valid_loss", "epoch"], descending=[True, False, False])
-    return FitResult(model.eval(), history, int(ranked["epoch"][0]), facts["precision"])
+    return FitResult(model.eval(), history, int(ranked["epoch"][0]), facts.precision)
 
 
 @contextmanager

@@ -1,0 +1,100 @@
+"""What is settled when a fit starts, kept beside it, so that it resumes as it began."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from greenstick.errors import GreenstickError
+from greenstick.models.classifier import ClassifierSettings
+from greenstick.training.recipe import Recipe
+from greenstick.training.samples import Rows, TrainingData
+
+FACTS = "fit.json"
+_PATIENCE_SECONDS = 600.0
+
+
+class Facts(BaseModel):
+    """What is settled when a fit starts.
+
+    Attributes
+    ----------
+    identity
+        Digest of settings, seed and data: only the same fit resumes.
+    precision
+        "32" or "bf16".
+    trial_images_per_s
+        What the trial of precisions measured; empty where none was needed.
+    weights_origin
+        Where the weights came from.
+    finished
+        Whether the best weights are final.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    identity: str
+    precision: str
+    trial_images_per_s: dict[str, float]
+    weights_origin: str
+    finished: bool = False
+
+
+def read_facts(folder: Path, identity: str) -> Facts | None:
+    """Return the facts of a fit in a folder; None where there are none, or another fit's."""
+    try:
+        facts = Facts.model_validate_json((folder / FACTS).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return facts if facts.identity == identity else None
+
+
+def write_facts(folder: Path, facts: Facts) -> Facts:
+    """Write the facts, whole or not at all, and return them."""
+    part = folder / (FACTS + ".part")
+    part.write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    part.replace(folder / FACTS)
+    return facts
+
+
+def wait_for_facts(folder: Path, identity: str) -> Facts:
+    """Return the facts that the first of several processes writes.
+
+    Raises
+    ------
+    GreenstickError
+        Where none appear within ten minutes.
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until:
+        facts = read_facts(folder, identity)
+        if facts is not None:
+            return facts
+        time.sleep(0.2)
+    raise GreenstickError(
+        f"The first process did not start its training in {folder}.",
+        remedy="Give all nodes one shared folder for the run, and the same settings.",
+    )
+
+
+def identify(data: TrainingData, recipe: Recipe, settings: ClassifierSettings, seed: int) -> str:
+    """Return a digest of everything that decides a fit's result on one machine."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(recipe.model_dump_json().encode())
+    digest.update(settings.model_dump_json().encode())
+    digest.update(f"{seed} {torch.__version__}".encode())
+    for rows in (data.train, data.valid):
+        digest.update(fingerprint(rows).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(rows: Rows) -> str:
+    """Return a digest of images (their contents), labels and boxes; the rows' order matters."""
+    digest = hashlib.blake2b(digest_size=16)
+    for key, label, boxes in zip(rows.keys, rows.labels, rows.boxes, strict=True):
+        digest.update(key)
+        digest.update(int(label).to_bytes(4, "little"))
+        digest.update(b"?" if boxes is None else boxes.tobytes())
+    return digest.hexdigest()
