@@ -138,9 +138,9 @@ def test_what_the_audit_refuses_is_dropped_with_its_reason(spots: Path, tmp_path
     row = cohort.table.head(1).with_columns(image=pl.lit(str(broken)), patient=pl.lit("P99"))
     both = cohort.with_table(pl.concat([cohort.table, row]))
     write_cohort(both, tmp_path / "cohort.parquet")
+    strict = experiment_on(tmp_path / "cohort.parquet", audit={"on_error": "stop"})
     with pytest.raises(GreenstickError, match="audit"):
-        stop = {"on_error": "stop"}
-        run(experiment_on(tmp_path / "cohort.parquet", audit=stop), tmp_path / "stopped")
+        run(strict, tmp_path / "stopped")
     few = {**RECIPE, "epochs": 1}
     run(experiment_on(tmp_path / "cohort.parquet", recipe=few), tmp_path / "run")
     dropped = pl.read_parquet(tmp_path / "run" / "dropped.parquet")
