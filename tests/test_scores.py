@@ -112,6 +112,11 @@ def test_a_bad_file_gets_a_clear_answer(tmp_path: Path, text: str, says: str) ->
         read_scores(written(tmp_path, text))
 
 
+def test_the_columns_that_may_be_meant_are_suggested(tmp_path: Path) -> None:
+    with pytest.raises(GreenstickError, match="Perhaps 'label' is 'target' and 'score' is 'Pred'"):
+        read_scores(written(tmp_path, "file,target,Pred\na.png,1,0.5\n"))
+
+
 def test_a_missing_or_broken_file_gets_a_clear_answer(tmp_path: Path) -> None:
     with pytest.raises(GreenstickError, match="no scores"):
         read_scores(tmp_path / "none.csv")

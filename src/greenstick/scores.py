@@ -26,6 +26,14 @@ KNOWN_COLUMNS = {
 #: What an empty cell of a CSV looks like in the wild.
 EMPTY = ["", "NA", "N/A", "NaN", "nan"]
 
+#: What others call our columns; only ever suggested, never assumed.
+OFTEN = {
+    "label": ("target", "y_true", "truth", "ground_truth", "gt", "fracture", "fractured", "class"),
+    "score": ("pred", "prediction", "y_pred", "y_score", "prob", "probability", "confidence"),
+    "image": ("file", "filename", "file_name", "image_id", "path", "accession"),
+    "patient": ("patient_id", "patientid", "subject", "case"),
+}
+
 Pooling = Literal["max", "mean", "noisy-or"]
 
 
@@ -192,13 +200,20 @@ def patients_of(table: pl.DataFrame) -> pl.Series:
 
 
 def need_columns(table: pl.DataFrame, *names: str) -> None:
-    """Refuse a table that lacks a column."""
+    """Refuse a table that lacks a column, and say which of its own may be meant."""
     missing = [name for name in names if name not in table.columns]
     if missing:
+        guesses = [f"{name!r} is {guess!r}" for name in missing for guess in _likely(table, name)]
+        perhaps = f" Perhaps {' and '.join(guesses)}?" if guesses else ""
         raise GreenstickError(
             f"The scores have no column {' and no column '.join(map(repr, missing))}.",
-            remedy=f"They have: {', '.join(table.columns)}. Say which one is meant, or rename it.",
+            remedy=f"They have: {', '.join(table.columns)}. Say which one is meant.{perhaps}",
         )
+
+
+def _likely(table: pl.DataFrame, name: str) -> list[str]:
+    """Return the first column that often goes by this name's meaning elsewhere, or none."""
+    return [c for c in table.columns if c.casefold().replace(" ", "_") in OFTEN.get(name, ())][:1]
 
 
 def check_scores(table: pl.DataFrame) -> list[Finding]:

@@ -185,6 +185,12 @@ def test_scores_beyond_0_and_1_are_ranked_but_not_calibrated(scores_table: Draw)
     assert found.estimate("AUROC") == judged(table).estimate("AUROC")
 
 
+def test_percentages_are_suspected(scores_table: Draw) -> None:
+    found = judged(scores_table().with_columns(score=100 * pl.col("score")))
+    remedies = [f.remedy for f in found.findings if f.code == "scores-not-probabilities"]
+    assert remedies == ["If they are percentages, divide them by 100."]
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_gets_what_can_be_said(scores_table: Draw, label: int) -> None:
     found = judged(scores_table().filter(label=label), point=given_point(0.4))

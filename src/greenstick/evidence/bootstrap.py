@@ -1,4 +1,4 @@
-"""Resampling by patient: memory does not grow with the number of replicates."""
+"""Resampling by patient, a few replicates at a time: rows times replicates are never held."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

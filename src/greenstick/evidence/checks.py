@@ -51,14 +51,18 @@ def _classes(rows: ScoredRows) -> Finding:
 
 
 def _probabilities(rows: ScoredRows) -> Finding:
+    low, high = float(rows.scores.min()), float(rows.scores.max())
+    percent = low >= 0 and 1 < high <= 100 and high > 20
     if rows.probabilities:
         return Finding("scores-are-probabilities", Severity.PASSED, "Scores lie within 0 and 1.")
     return Finding(
         "scores-not-probabilities",
         Severity.NOT_APPLICABLE,
-        f"Scores run from {rows.scores.min():.3g} to {rows.scores.max():.3g}: they are taken as "
-        "logits or ranks, and calibration is not judged.",
-        remedy="Calibrate them on other rows first to have their probabilities judged.",
+        f"Scores run from {low:.3g} to {high:.3g}: they are taken as logits or ranks, and "
+        "calibration is not judged.",
+        remedy="If they are percentages, divide them by 100."
+        if percent
+        else "Calibrate them on other rows first to have their probabilities judged.",
     )
 
 
