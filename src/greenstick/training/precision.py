@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from greenstick.models.classifier import Classifier
+from greenstick.training.cpu import kept_memory, quicken
 from greenstick.training.recipe import Recipe
 
 _STEPS = 3
@@ -37,26 +38,26 @@ def choose_precision(recipe: Recipe, model: Classifier, device: torch.device) ->
         return Precision(recipe.precision, {})
     size = min(recipe.crop_px or recipe.canvas_px, 224)
     batch = min(recipe.batch_size, 8)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        speeds = {
-            name: _measure(copy.deepcopy(model), device, batch, size, name == "bf16")
-            for name in ("32", "bf16")
-        }
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), kept_memory():
+        copies = {name: copy.deepcopy(model).to(device).train() for name in ("32", "bf16")}
+        seconds: dict[str, list[float]] = {name: [] for name in copies}
+        for _ in range(_STEPS + 1):  # by turns, so that a busy moment does not fall on one
+            for name, trial in copies.items():
+                seconds[name].append(_step(trial, device, batch, size, name == "bf16"))
+    # The first step sets up.
+    speeds = {name: batch / min(each[1:]) for name, each in seconds.items()}
     return Precision(max(speeds, key=lambda name: speeds[name]), speeds)
 
 
-def _measure(
-    model: Classifier, device: torch.device, batch: int, size: int, autocast: bool
-) -> float:
-    model = model.to(device).train()
+def _step(model: Classifier, device: torch.device, batch: int, size: int, autocast: bool) -> float:
+    """Return the seconds that one step forward and back takes."""
+    if device.type == "cpu":
+        quicken(model)
     images = torch.rand(batch, 1, size, size, device=device)
-    seconds = []
-    for _ in range(_STEPS + 1):
-        start = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            logits = model(images).logits
-        logits.float().square().mean().backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return batch / min(seconds[1:])  # the first step sets up
+    start = time.perf_counter()
+    with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+        logits = model(images).logits
+    logits.float().square().mean().backward()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
