@@ -139,6 +139,22 @@ class Confusion(Record):
     tn: int
 
 
+class DecisionCurve(Record):
+    """Net benefit of acting on the scores, in fractures per image, over thresholds.
+
+    ``treat_all`` is that of acting on every image; that of acting on none is 0. The limits are
+    pointwise, and empty where there is only one patient.
+    """
+
+    thresholds: list[float]
+    model: list[float]
+    lower: list[float]
+    upper: list[float]
+    treat_all: list[float]
+    level: float
+    method: str
+
+
 class Subgroup(Record):
     """The same figures within one value of a column.
 

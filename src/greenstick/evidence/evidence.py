@@ -20,6 +20,7 @@ from greenstick.evidence.estimates import (
     BrierParts,
     Confusion,
     Curve,
+    DecisionCurve,
     Estimate,
     Optimism,
     Record,
@@ -27,6 +28,7 @@ from greenstick.evidence.estimates import (
     SignificanceTest,
     Subgroup,
 )
+from greenstick.evidence.net_benefit import decision_curve
 from greenstick.evidence.optimism import measure_optimism
 from greenstick.evidence.reliability import equal_width, reliability
 from greenstick.evidence.resampling import resample_rows
@@ -85,8 +87,8 @@ class Evidence(Record):
     optimism
         How much better the figures at the operating point would look, had the threshold been
         chosen on these rows; empty where it was given.
-    roc, precision_recall, reliability
-        What the figures show.
+    roc, precision_recall, reliability, net_benefit
+        What the figures show; the last two where scores are probabilities.
     localisation
         Filled by the caller from :mod:`greenstick.evidence.localisation`.
     subgroups
@@ -114,6 +116,7 @@ class Evidence(Record):
     optimism: list[Optimism] = Field(default_factory=list)
     roc: Curve
     precision_recall: Curve
+    net_benefit: DecisionCurve | None = None
     reliability: list[ReliabilityBin] = Field(default_factory=list)
     localisation: list[Estimate] = Field(default_factory=list)
     subgroups: list[Subgroup] = Field(default_factory=list)
@@ -223,6 +226,7 @@ def evaluate(
         optimism=[] if calls is None else measure_optimism(table, judged, calls, points),
         roc=resampling.roc,
         precision_recall=resampling.precision_recall,
+        net_benefit=decision_curve(judged, level) if judged.probabilities else None,
         reliability=_reliability(judged, level),
         subgroups=judge_subgroups(table, judged, calls, subgroups, level),
         findings=[
