@@ -52,8 +52,8 @@ _INVERSE = np.array([0, 1, 2, 3, 4, 6, 5, 7])
 
 _EVENED_OVER = 6 / 64  # of the side: sigma of the neighborhood whose contrast is made even
 _NOISE = 8.0  # gray levels of contrast that are left as they are
-_BANDS = 12
-_UNCERTAIN = 4  # bits flipped in all combinations: 16 probes a band
+_BANDS = 20
+_UNCERTAIN = 5  # bits flipped in all combinations: 32 probes a band
 _POOL = 104  # the lowest frequencies: steadier than the others under crops and noise
 _CHUNK = 1 << 15
 
@@ -156,7 +156,7 @@ def near_pairs(
 
     Notes
     -----
-    Cost is that of 8 poses x 12 bands x 16 probes look-ups a picture, and of the pairs that meet;
+    Cost is that of 8 poses x 20 bands x 32 probes look-ups a picture, and of the pairs that meet;
     bands grow wider with log2 n, so that chance meetings do not grow faster than n. Pairs far
     within ``at_most`` are found nearly always, see ``benchmarks/audit.py``.
     """
