@@ -208,7 +208,7 @@ def _draw(
     lever = length * site * (1 - site)  # mm of sideways movement for a radian of bend
     aim = rng.uniform(0, 2 * np.pi, 4)
     # Front and back of a break are alike, though not the same.
-    teeth = rng.standard_normal((2, 1, _TEETH)) + 0.6 * rng.standard_normal((2, 2, _TEETH))
+    teeth = rng.standard_normal((2, 1, _TEETH)) + 0.12 * rng.standard_normal((2, 2, _TEETH))
     teeth = teeth.reshape(4, _TEETH) * radius
     bend = lever * np.radians(rng.uniform(2, 14)) * severity
     step = radius * rng.uniform(0.15, 1.3) * severity
@@ -247,7 +247,7 @@ def _steepness(kind: str, rng: np.random.Generator) -> float:
 
 
 def _jaggedness(kind: str) -> float:
-    return {"transverse": 0.09, "greenstick": 0.07, "comminuted": 0.08, "hairline": 0.035}.get(
+    return {"transverse": 0.07, "greenstick": 0.07, "comminuted": 0.08, "hairline": 0.035}.get(
         kind, 0.04
     )
 
@@ -405,17 +405,18 @@ def _gap(fracture: Fracture, bend: Bend, across: Floats, deep: Floats) -> Floats
 
     ``across`` and ``deep`` are mm from the bone's center, shape (n,).
     """
+    widest, deepest = across[-1] / _SPREAD, np.abs(deep).max()
+    largest = abs(bend.across) * widest + abs(bend.deep) * deepest
     if fracture.kind == "greenstick":
         # Opens where the bend pulls; where it presses, the cortex is bent but whole.
         turned = bend.across * across
-        widest, deepest = across[-1] / _SPREAD, np.abs(deep).max()
-        largest = abs(bend.across) * widest + abs(bend.deep) * deepest
-        opened: Floats = np.maximum(turned + bend.deep * deep + 0.1 * largest, 0.0)
-        return opened - turned
-    from_edge = (1.0 - fracture.from_side * across * _SPREAD / across[-1]) / 2
+        opened: Floats = np.maximum(turned + bend.deep * deep + 0.1 * largest, 0.0) - turned
+        return opened
+    from_edge = (1.0 - fracture.from_side * across / widest) / 2
     # A crack that does not go through tapers to nothing.
     open_part = np.clip((fracture.reach - from_edge) / 0.12, 0.0, 1.0)
-    gap: Floats = fracture.gap * open_part + bend.deep * deep
+    # Bent fragments prop each other open on the far side, and are driven into each other a little.
+    gap: Floats = fracture.gap * open_part + 0.75 * largest + bend.deep * deep
     return gap
 
 

@@ -83,7 +83,8 @@ def _flesh(patient: Patient, view: View, grid: Grid, rng: np.random.Generator) -
     # Muscle bellies and the fat between them: slow mottling along the limb.
     down, across = (np.linspace(0, n - 1, size) for n, size in zip((6, 8), grid.shape, strict=True))
     muscle *= interpolate(1.0 + 0.02 * rng.standard_normal((6, 8)), down, across)
-    total: Floats = 2 * (MU_FAT * fat + MU_MUSCLE * muscle)
+    # In double precision from here on: exponentials in single precision differ by machine.
+    total: Floats = (2 * (MU_FAT * fat + MU_MUSCLE * muscle)).astype(np.float64)
     return total
 
 
