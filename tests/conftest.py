@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is not a fault in the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 # Tests run beside each other: one thread each is quicker than two fighting for a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -36,6 +36,7 @@ VERBS = [
     ("experiment", "new"),
     ("experiment", "run"),
     ("evaluate",),
+    ("compare",),
     ("read",),
     ("report",),
 ]
@@ -73,3 +74,22 @@ def test_the_whole_path_on_drawn_radiographs(tmp_path: Path) -> None:
     again = greenstick("phantom", "-n", "24", "-o", "drawn", cwd=tmp_path)
     assert again.returncode == 1
     assert "--overwrite" in again.stderr
+
+
+def test_anybodys_scores_are_judged_and_compared(tmp_path: Path) -> None:
+    rows = [f"{i},{i % 2},{(i % 7) / 10 + 0.3 * (i % 2)}" for i in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["image,truth,confidence", *rows]))
+    weaker = [f"{i},{i % 2},{(i % 11) / 12}" for i in range(60)]
+    (tmp_path / "b.csv").write_text("\n".join(["image,truth,confidence", *weaker]))
+    columns = ("--column", "label=truth", "--column", "score=confidence")
+    judged = greenstick("evaluate", "a.csv", "-o", "out", *columns, "--json", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    auroc = json.loads(judged.stdout)["discrimination"][0]
+    assert (auroc["name"], auroc["n_images"]) == ("AUROC", 60)
+    assert (tmp_path / "out" / "report.html").is_file()
+    compared = greenstick("compare", "a.csv", "b.csv", "-o", "out", *columns, cwd=tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert "AUROC" in compared.stdout
+    refused = greenstick("evaluate", "a.csv", "-o", "out", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "truth" in refused.stderr

@@ -183,7 +183,7 @@ def cohort_import(
         patient_pattern=patient_pattern,
         positive=positive or [],
         negative=negative or [],
-        columns=dict(_pair(text) for text in columns or []),
+        columns=_pairs(columns),
         skip_missing=skip_missing,
         unlisted_are_negative=unlisted_are_negative,
     )
@@ -192,11 +192,14 @@ def cohort_import(
     print_summary(summarize(cohort), title=str(output))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, expression = text.partition("=")
-    if not equals or not name.strip():
-        raise typer.BadParameter(f"{text!r} is not NAME=EXPRESSION", param_hint="--set")
-    return name.strip(), expression.strip()
+def _pairs(texts: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
 @cohort_app.command("show", epilog="Example: greenstick cohort show cohort.parquet")
@@ -379,33 +382,105 @@ def read(
         print_readings(readings, output)
 
 
-@app.command(epilog="Example: greenstick evaluate scores.csv -o out")
+ScoresFile = Annotated[Path, typer.Argument(help="CSV or Parquet with label and score.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="OURS=THEIRS, e.g. score=Confidence (repeatable)."),
+]
+Positive = Annotated[list[str] | None, typer.Option(help="Label that means fracture (repeatable).")]
+DropMissing = Annotated[bool, typer.Option(help="Leave out rows without label or score.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
+
+
+@app.command(epilog="Example: greenstick evaluate scores.csv -o out --column label=truth")
 def evaluate(
-    scores: Annotated[Path, typer.Argument(help="CSV or Parquet with label and score.")],
-    output: Annotated[Path, typer.Option("-o", help="Folder for evidence.json.")],
+    scores: ScoresFile,
+    output: Annotated[Path, typer.Option("-o", help="Folder for the report and evidence.json.")],
+    column: Columns = None,
+    positive: Positive = None,
     threshold: Annotated[
         float | None, typer.Option(help="An operating point fixed before these rows were seen.")
     ] = None,
-    rows: Annotated[str, typer.Option(help="What these rows are called.")] = "test",
+    prevalence: Annotated[
+        float | None, typer.Option(help="PPV and NPV at this share of fractures too.")
+    ] = None,
     subgroup: Annotated[
         list[str] | None, typer.Option(help="Column to judge value by value (repeatable).")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    rows: Annotated[str, typer.Option(help="What these rows are called.")] = "test",
+    drop_missing: DropMissing = False,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Judge the scores of any model: every figure with its interval and method."""
     from greenstick.decision.operating_points import given_point
     from greenstick.evidence.evidence import evaluate as judge
     from greenstick.evidence.evidence import write_evidence
+    from greenstick.reports.page import write_report
     from greenstick.reports.terminal import print_evidence
-    from greenstick.scores import read_scores
+    from greenstick.scores import read_scores, write_scores
 
-    point = None if threshold is None else given_point(threshold)
+    table = read_scores(scores, columns=_pairs(column), positive=positive or [])
     evidence = judge(
-        read_scores(scores), point=point, rows=rows, seed=seed, subgroups=subgroup or []
+        table,
+        point=None if threshold is None else given_point(threshold),
+        rows=rows,
+        seed=seed,
+        subgroups=subgroup or [],
+        prevalence=prevalence,
+        missing="drop" if drop_missing else "refuse",
     )
+    write_scores(table, output / "scores.parquet")
     write_evidence(evidence, output / "evidence.json")
+    page = write_report(output)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=2))
     else:
-        print_evidence(evidence)
+        print_evidence(evidence, page)
+
+
+@app.command(epilog="Example: greenstick compare a.csv b.csv -o out --margin 0.05")
+def compare(
+    first: ScoresFile,
+    second: ScoresFile,
+    output: Annotated[Path, typer.Option("-o", help="Folder for comparison.json.")],
+    column: Columns = None,
+    positive: Positive = None,
+    threshold: Annotated[
+        tuple[float, float] | None, typer.Option(help="The operating point of each.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(min=0.0, help="Is the second at most this much worse?")
+    ] = None,
+    drop_missing: DropMissing = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models on the same images: each difference with its interval and test."""
+    from greenstick.decision.operating_points import given_point
+    from greenstick.evidence.comparison import compare as judge
+    from greenstick.evidence.comparison import write_comparison
+    from greenstick.reports.terminal import print_comparison
+    from greenstick.scores import read_scores
+
+    tables = [
+        read_scores(path, columns=_pairs(column), positive=positive or [])
+        for path in (first, second)
+    ]
+    points = [given_point(value) for value in threshold] if threshold else [None, None]
+    comparison = judge(
+        tables[0],
+        tables[1],
+        names=(first.stem, second.stem),
+        points=(given_point(threshold[0]), given_point(threshold[1]))
+        if threshold
+        else (None, None),
+        margin=margin,
+        seed=seed,
+        missing="drop" if drop_missing else "refuse",
+    )
+    write_comparison(comparison, output / "comparison.json")
+    if as_json:
+        typer.echo(comparison.model_dump_json(indent=2))
+    else:
+        print_comparison(comparison, output / "comparison.json")

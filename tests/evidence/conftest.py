@@ -5,14 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import settings
 from scipy.special import expit
 
 from greenstick.evidence.rows import ScoredRows, to_rows
-
-# A busy machine is not a fault in the code.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 
 def draw_table(

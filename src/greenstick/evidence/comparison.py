@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -313,3 +314,12 @@ def _with_verdict(found: Difference, margin: float | None) -> Difference:
     less_is_better = found.name in ("Brier score", "log loss")
     kept = found.upper < margin if less_is_better else found.lower > -margin
     return found.model_copy(update={"non_inferior": kept})
+
+
+def write_comparison(comparison: Comparison, path: Path | str) -> None:
+    """Write ``comparison.json``; a killed write leaves the old file whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
