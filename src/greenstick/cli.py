@@ -472,9 +472,7 @@ def compare(
         tables[0],
         tables[1],
         names=(first.stem, second.stem),
-        points=(given_point(threshold[0]), given_point(threshold[1]))
-        if threshold
-        else (None, None),
+        points=(points[0], points[1]),
         margin=margin,
         seed=seed,
         missing="drop" if drop_missing else "refuse",
