@@ -290,7 +290,7 @@ def test_of_copies_that_disagree_none_stays(tmp_path: Path) -> None:
     assert set(reasons(dropped).values()) == {"copies-disagree"}
 
 
-def test_of_copies_the_labelled_annotated_first_one_stays(tmp_path: Path) -> None:
+def test_of_copies_the_labeled_annotated_first_one_stays(tmp_path: Path) -> None:
     images = {f"{k}.png": picture(0) for k in range(4)} | {"z.png": picture(1)}
     boxes = [None, None, [box(1, 1, 9, 9)], [box(1, 1, 9, 9)], None]
     cohort = cohort_of(tmp_path, images, label=[None, 1, 1, 1, 0], boxes=boxes)

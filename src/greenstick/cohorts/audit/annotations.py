@@ -18,37 +18,37 @@ def _annotated(seen: Seen) -> bool:
 
 
 def boxes_without_fracture(seen: Seen) -> Outcome:
-    """Check that no image labelled 'no fracture' has a box."""
+    """Check that no image labeled 'no fracture' has a box."""
     code = "boxes-without-fracture"
     if not _annotated(seen):
         return not_applicable(code, _NO_BOXES)
     rows = seen.cohort.table.select("label", "boxes").rows()
     hits = [
-        Hit(i, f"Labelled 'no fracture', yet has {count(len(boxes), 'box', 'boxes')}.")
+        Hit(i, f"Labeled 'no fracture', yet has {count(len(boxes), 'box', 'boxes')}.")
         for i, (label, boxes) in enumerate(rows)
         if label == 0 and boxes
     ]
     if not hits:
-        return passed(code, "No image labelled 'no fracture' has a box.")
-    message = f"{count(len(hits), 'image')} labelled 'no fracture' with boxes around a fracture."
+        return passed(code, "No image labeled 'no fracture' has a box.")
+    message = f"{count(len(hits), 'image')} labeled 'no fracture' with boxes around a fracture."
     remedy = "One of the two is wrong: look at them, correct, or drop the rows."
     return found(code, Severity.ERROR, message, hits, remedy=remedy)
 
 
 def fracture_without_boxes(seen: Seen) -> Outcome:
-    """Check that every annotated image labelled 'fracture' has a box."""
+    """Check that every annotated image labeled 'fracture' has a box."""
     code = "fracture-without-boxes"
     if not _annotated(seen):
         return not_applicable(code, _NO_BOXES)
     rows = seen.cohort.table.select("label", "boxes").rows()
     hits = [
-        Hit(i, "Labelled 'fracture' and annotated, yet without a box.")
+        Hit(i, "Labeled 'fracture' and annotated, yet without a box.")
         for i, (label, boxes) in enumerate(rows)
         if label == 1 and boxes is not None and not boxes
     ]
     if not hits:
-        return passed(code, "Every annotated image labelled 'fracture' has a box.")
-    message = f"{count(len(hits), 'image')} labelled 'fracture' and annotated with no box."
+        return passed(code, "Every annotated image labeled 'fracture' has a box.")
+    message = f"{count(len(hits), 'image')} labeled 'fracture' and annotated with no box."
     remedy = "Leave 'boxes' empty (null) where an image was not annotated; else draw the box."
     return found(code, Severity.WARNING, message, hits, remedy=remedy)
 

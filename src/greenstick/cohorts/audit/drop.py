@@ -6,7 +6,7 @@ The rule, in order:
 2. Of a patient on two sides of the split, the rows on one side stay: test before validation
    before training, so that a published test set stays what it was.
 3. Of each group of copies whose labels agree, one stays: on the side named first above, then
-   labelled before unlabelled, annotated before not, the earliest row.
+   labeled before unlabeled, annotated before not, the earliest row.
 4. Of a group of copies whose labels disagree none stays: nobody can say which label is right.
 """
 
