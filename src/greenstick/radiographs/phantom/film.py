@@ -139,18 +139,24 @@ def expose(attenuation: Floats, technique: Technique, rng: np.random.Generator) 
     height, width = attenuation.shape
     depth = depth_in_field(technique, attenuation.shape)
     across, down = np.linspace(-0.5, 0.5, width), np.linspace(-0.5, 0.5, height)
-    primary = np.exp(-attenuation)
+    primary: Floats = np.negative(attenuation)
+    np.exp(primary, out=primary)
     primary *= 1.0 + technique.heel[0] * across[None, :] + technique.heel[1] * down[:, None]
     primary *= _edge(depth, 0.0)
     light: Floats = ndimage.gaussian_filter(primary, technique.blur_px, truncate=3.0)
-    light += coarse(primary, 2.2) * technique.scatter
-    light += _FOG
+    scattered = coarse(primary, 2.2)
+    scattered *= technique.scatter
+    scattered += _FOG
+    light += scattered
     _mark(light, technique)
-    noise = rng.standard_normal(attenuation.shape, np.float32)
-    light += noise * np.sqrt(light / technique.photons)
+    noise = np.divide(light, technique.photons, out=scattered)
+    np.sqrt(noise, out=noise)
+    noise *= rng.standard_normal(light.shape, np.float32)
+    light += noise
     light *= 1.0 + technique.streaks * rng.standard_normal((1, width))
     np.maximum(light, 1e-4, out=light)
-    return _display(-np.log(light), depth, technique)
+    np.log(light, out=light)
+    return _display(np.negative(light, out=light), depth, technique)
 
 
 def _edge(depth: Singles, within_px: float) -> Singles:
@@ -188,35 +194,38 @@ def _mark(light: Floats, technique: Technique) -> None:
 def coarse(image: Floats, sigma: float) -> Floats:
     """Blur widely: average blocks, blur those, and interpolate back."""
     height, width = image.shape
-    padded = np.pad(image, ((0, -height % _COARSE), (0, -width % _COARSE)), mode="edge")
-    rows = padded.reshape(-1, _COARSE, padded.shape[1]).mean(axis=1)
+    whole = image[: height // _COARSE * _COARSE, : width // _COARSE * _COARSE]
+    rows = whole.reshape(-1, _COARSE, whole.shape[1]).mean(axis=1)
     blocks = rows.reshape(len(rows), -1, _COARSE).mean(axis=2)
-    blocks = ndimage.gaussian_filter(blocks, sigma, mode="nearest")
-    down, across = ((np.arange(size) + 0.5) / _COARSE - 0.5 for size in image.shape)
-    return interpolate(blocks, down, across)
+    return enlarge(ndimage.gaussian_filter(blocks, sigma, mode="nearest"), image.shape)
 
 
-def interpolate(values: Floats, down: Floats, across: Floats) -> Floats:
-    """Interpolate a small image linearly at these rows and columns, (len(down), len(across))."""
-    columns = _interpolate_rows(np.ascontiguousarray(values.T), across).T
-    return _interpolate_rows(np.ascontiguousarray(columns), down)
+def enlarge(blocks: Floats, shape: tuple[int, int]) -> Floats:
+    """Interpolate linearly between values that lie 16 pixels apart, to a film of this shape.
+
+    Neither a matrix product, for which BLAS would start threads of its own, nor a lookup for
+    each pixel, which costs three times as much.
+    """
+    columns = _enlarge_rows(blocks.T, shape[1])
+    return _enlarge_rows(columns.T, shape[0])
 
 
-def _interpolate_rows(values: Floats, at: Floats) -> Floats:
-    # Not a matrix product: BLAS would start threads, and fight for cores with our own.
-    at = np.clip(at, 0.0, len(values) - 1.0)
-    below = np.minimum(at.astype(np.intp), max(0, len(values) - 2))
-    step = np.diff(values, axis=0, append=values[-1:])
-    result: Floats = step[below]
-    result *= (at - below)[:, None]
-    result += values[below]
-    return result
+def _enlarge_rows(values: Floats, size: int) -> Floats:
+    # The first value lies in the middle of the first block; beyond the ends values stay.
+    missing = -(-(size - _COARSE // 2) // _COARSE) + 1 - len(values)
+    values = np.pad(np.ascontiguousarray(values), ((1, max(0, missing)), (0, 0)), mode="edge")
+    share = ((np.arange(_COARSE) + 0.5) / _COARSE)[None, :, None]
+    result: Floats = np.diff(values, axis=0)[:, None, :] * share
+    result += values[:-1, None, :]
+    return result.reshape(-1, values.shape[1])[_COARSE // 2 : _COARSE // 2 + size]
 
 
 def _display(dark: Floats, depth: Singles, technique: Technique) -> Floats:
     """Show the logarithm of the light, as a reader's software would set it."""
     inside = depth > 0
-    dark -= technique.equalized * coarse(np.where(inside, dark, 0.0), 2.5)
+    even = coarse(np.where(inside, dark, 0.0), 2.5)
+    even *= technique.equalized
+    dark -= even
     sample = dark[::6, ::6][inside[::6, ::6]]
     low, high = (float(value) for value in np.percentile(sample, (3, 99.3)))
     black = low + technique.window[0] * (high - low) * 0.5

@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from greenstick.radiographs.phantom.film import MU_BONE, MU_FAT, MU_METAL, MU_MUSCLE, interpolate
+from greenstick.radiographs.phantom.film import (
+    MU_BONE,
+    MU_FAT,
+    MU_METAL,
+    MU_MUSCLE,
+    enlarge,
+)
 from greenstick.radiographs.phantom.fractures import Broken, Fragment, break_bone, whole
 from greenstick.radiographs.phantom.patient import Canal, Patient
 from greenstick.radiographs.phantom.solids import (
@@ -80,9 +86,10 @@ def _flesh(patient: Patient, view: View, grid: Grid, rng: np.random.Generator) -
         shadows = [project(tube, view) for tube in patient.region.air]
         lung = half_chords(shadows, grid, everywhere)[0]
         muscle -= np.minimum(0.75 * lung, 0.9 * muscle)
-    # Muscle bellies and the fat between them: slow mottling along the limb.
-    down, across = (np.linspace(0, n - 1, size) for n, size in zip((6, 8), grid.shape, strict=True))
-    muscle *= interpolate(1.0 + 0.02 * rng.standard_normal((6, 8)), down, across)
+    # Muscle bellies and the fat between them: slow mottling.
+    blocks = rng.standard_normal((-(-grid.shape[0] // 16), -(-grid.shape[1] // 16)))
+    bellies = ndimage.gaussian_filter(blocks, (3.0, 1.6), mode="nearest")
+    muscle *= enlarge(1.0 + 0.14 * bellies, grid.shape)
     # In double precision from here on: exponentials in single precision differ by machine.
     total: Floats = (2 * (MU_FAT * fat + MU_MUSCLE * muscle)).astype(np.float64)
     return total
