@@ -4,6 +4,7 @@ Heavy modules are imported inside the verbs, so that ``greenstick --help`` answe
 """
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -44,6 +45,8 @@ _REMEDIES = {
 
 def main() -> None:
     """Run the command line; print a user's error once, on one line, with its remedy."""
+    # Threads that spin while they wait take the cores from whatever else runs on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except GreenstickError as error:

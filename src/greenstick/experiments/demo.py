@@ -28,8 +28,16 @@ def demo_experiment(
         write_phantom_cohort(drawings, images, seed=0, overwrite=True, progress=progress)
     settings = {
         "split": {"method": "holdout", "fractions": (0.6, 0.2, 0.2)},
-        "recipe": {"canvas_px": 192, "epochs": 8},
-        "model": {"backbone": "mobilenetv2_100"},
+        "recipe": {
+            "canvas_px": 256,
+            "epochs": 8,
+            "batch_size": 16,
+            "lr": 1e-3,
+            "positive_share": 0.5,
+            "box_loss_weight": 1.0,
+            "augmentation": {"flip_vertical": True},
+        },
+        "model": {"backbone": "mobilenetv2_100", "head": "pyramid", "batch_norm": "fold"},
     }
     experiment = new_experiment(read_cohort(path), path, folder / "experiment.toml", **settings)
     return experiment.model_copy(update={"name": "demo", "cohort": str(path.resolve())})
