@@ -54,7 +54,7 @@ def test_a_seed_gives_the_same_films_and_another_seed_others() -> None:
 
 
 #: Digests of patients 0, 1 and 2 of seed 1. They change only where drawing is meant to change.
-DIGESTS = ("7d1c8d4dc3f79ec4", "1c342a1327b741d3", "c1c61b11f83fd083")
+DIGESTS = ("124747b871e30189", "b898e92e048360a8", "99349f9bf32a3b35")
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -143,7 +143,7 @@ def test_what_a_fracture_changes_is_where_its_box_is(
         boxes = draw_film(patient, patient.poses[0], SIZE).boxes
         inside, outside = in_and_out(change, boxes)
         # A bone that bends moves its edges beyond the box as well, though less.
-        assert inside.mean() > (4 if kind == "greenstick" else 6) * outside.mean()
+        assert inside.mean() > (2.5 if kind == "greenstick" else 6) * outside.mean()
         assert inside.max() > 0.45 * outside.max()
         if kind == "hairline":
             assert inside.sum() > 0.97 * np.abs(change).sum()

@@ -61,9 +61,10 @@ def forearm() -> Region:
     return Region(
         (humerus, radius, ulna, *wrist, *palm),
         flesh,
-        (0, 112, 0),
-        (190, 330),
+        (0, 72, 0),
+        (165, 235),
         {"frontal": FRONTAL, "lateral": LATERAL, "oblique": OBLIQUE},
+        slide_mm=92,
         upside_down=0.35,
     )
 
@@ -87,8 +88,8 @@ def hand() -> Region:
     return Region(
         (radius, ulna, *wrist, *rays),
         (arm, palm, *fingers),
-        (6, 52, 0),
-        (185, 250),
+        (6, 54, 0),
+        (180, 240),
         {"frontal": FRONTAL, "oblique": OBLIQUE, "lateral": (76.0, 8.0)},
         upside_down=0.6,
     )
@@ -157,9 +158,10 @@ def upper_arm() -> Region:
     return Region(
         (humerus, scapula, clavicle, *ribs),
         (chest, arm),
-        (-26, 102, 0),
-        (235, 330),
+        (-20, 68, 0),
+        (200, 250),
         {"frontal": FRONTAL, "oblique": (25.0, 7.0), "internal rotation": (-22.0, 6.0)},
+        slide_mm=80,
         air=(lung,),
     )
 

@@ -77,7 +77,7 @@ class Technique:
 
 def draw_technique(rng: np.random.Generator, laterality: str) -> Technique:
     """Draw how a film is taken."""
-    exposure = ("normal", "under", "over")[int(rng.choice(3, p=(0.7, 0.15, 0.15)))]
+    exposure = ("normal", "under", "over")[int(rng.choice(3, p=(0.76, 0.12, 0.12)))]
     photons = {"normal": 6000.0, "under": 900.0, "over": 14000.0}[exposure]
     black = {"normal": (-0.05, 0.25), "under": (-0.35, -0.1), "over": (0.6, 1.0)}[exposure]
     border = ("none", "blank", "masked")[int(rng.choice(3, p=(0.4, 0.25, 0.35)))]

@@ -17,8 +17,8 @@ from greenstick.radiographs.phantom.limbs import Person, Region
 from greenstick.radiographs.phantom.solids import STILL, Bone, Floats, Move, Shadow, Singles, View
 
 KINDS = ("transverse", "oblique", "spiral", "comminuted", "greenstick", "hairline")
-_GROWN_SHARES = (0.21, 0.21, 0.16, 0.17, 0.0, 0.25)
-_CHILD_SHARES = (0.15, 0.13, 0.1, 0.05, 0.37, 0.2)
+_GROWN_SHARES = (0.23, 0.23, 0.17, 0.2, 0.0, 0.17)
+_CHILD_SHARES = (0.16, 0.14, 0.1, 0.06, 0.4, 0.14)
 _COLUMNS = 257  # steps of a cut's tables across the bone
 _SPREAD = 2.0  # the tables reach this many half-widths to both sides
 _TEETH = 15
@@ -169,7 +169,7 @@ def draw_fractures(
     first = draw_bone(region, rng)
     shares = _CHILD_SHARES if person.child else _GROWN_SHARES
     kind = KINDS[int(rng.choice(len(KINDS), p=np.array(shares) / sum(shares)))]
-    severity = float(rng.beta(1.6, 1.1))
+    severity = float(rng.beta(2.0, 1.0))
     fractures = [_draw(kind, first, region, severity, rng)]
     name = region.bones[first].name
     partner = {"radius": "ulna", "ulna": "radius", "tibia": "fibula"}.get(name)
@@ -210,26 +210,26 @@ def _draw(
     # Front and back of a break are alike, though not the same.
     teeth = rng.standard_normal((2, 1, _TEETH)) + 0.12 * rng.standard_normal((2, 2, _TEETH))
     teeth = teeth.reshape(4, _TEETH) * radius
-    bend = lever * np.radians(rng.uniform(2, 14)) * severity
-    step = radius * rng.uniform(0.15, 1.3) * severity
+    bend = min(lever * np.radians(rng.uniform(4, 19)) * severity, 1.5 * radius)
+    step = radius * rng.uniform(0.35, 1.8) * severity
     apex, slip = bend * _direction(aim[0]), step / 2 * _direction(aim[1])
     steep = float(np.tan(np.radians(_steepness(kind, rng))))
     slope = steep * _direction(aim[2])
-    opening = float(radius * rng.uniform(0.06, 0.16))
+    opening = float(radius * rng.uniform(0.12, 0.34))
     settings = {
         "teeth": teeth * _jaggedness(kind),
         "slope": _pair(slope),
         "upper": _pair(apex + slip),
         "lower": _pair(apex - slip),
         "gap": opening * (0.5 + severity),
-        "overlap": float(radius * rng.uniform(0, 0.9) * severity) if step > 1.2 * radius else 0.0,
+        "overlap": float(radius * rng.uniform(0, 0.9) * severity) if step > 1.3 * radius else 0.0,
     }
     if kind == "spiral":
         settings |= _spiral(radius, rng)
     elif kind == "comminuted":
         settings |= _shatter(radius, severity, rng)
     elif kind == "greenstick":
-        settings |= _greenstick(lever, rng)
+        settings |= _greenstick(radius, lever, rng)
     elif kind == "hairline":
         settings |= _hairline(rng)
     return Fracture(kind=kind, bone=number, site=site, **settings)  # type: ignore[arg-type]
@@ -272,9 +272,9 @@ def _shatter(radius: float, severity: float, rng: np.random.Generator) -> dict[s
     pieces = tuple(
         Piece(
             (low, high),
-            float(rng.normal(0, 0.2 + 0.2 * severity)),
+            float(rng.normal(0, 0.2 + 0.3 * severity)),
             (
-                float(radius * ((low + high) / 2 * rng.uniform(0, 0.6) + rng.normal(0, 0.12))),
+                float(radius * ((low + high) / 2 * rng.uniform(0.1, 1.0) + rng.normal(0, 0.15))),
                 float(radius * rng.normal(0, 0.2)),
                 float(radius * rng.normal(0, 0.12)),
             ),
@@ -282,15 +282,16 @@ def _shatter(radius: float, severity: float, rng: np.random.Generator) -> dict[s
         for low, high in pairwise(edges.tolist())
     )
     slope = np.tan(np.radians(rng.uniform(5, 30))) * _direction(rng.uniform(0, 2 * np.pi))
-    zone = float(radius * rng.uniform(1.3, 2.6))
+    zone = float(radius * rng.uniform(1.5, 3.0))
     return {"zone": zone, "second_slope": _pair(slope), "pieces": pieces}
 
 
-def _greenstick(lever: float, rng: np.random.Generator) -> dict[str, object]:
+def _greenstick(radius: float, lever: float, rng: np.random.Generator) -> dict[str, object]:
     # The intact cortex is the hinge: fragments bend, but neither step nor slide.
     # Falls bend limbs to the side or to the front rather than at random: mostly to the side here.
     aim = rng.normal(0, 0.6) + np.pi * rng.integers(2)
-    apex = lever * np.radians(rng.uniform(9, 22)) * _direction(aim)
+    # The bone stays within the flesh, however long it is.
+    apex = min(lever * np.radians(rng.uniform(11, 26)), 1.8 * radius) * _direction(aim)
     return {"upper": _pair(apex), "lower": _pair(apex), "gap": 0.0, "overlap": 0.0}
 
 
@@ -298,7 +299,7 @@ def _hairline(rng: np.random.Generator) -> dict[str, object]:
     return {
         "upper": (0.0, 0.0),
         "lower": (0.0, 0.0),
-        "gap": float(rng.uniform(0.3, 0.85)),
+        "gap": float(rng.uniform(0.35, 1.0)),
         "overlap": 0.0,
         "reach": float(rng.uniform(0.55, 1.3)),
         "from_side": 1.0 if rng.random() < 0.5 else -1.0,
@@ -464,6 +465,7 @@ def _trace(axis: Shadow, cut: Cut, fracture: Fracture) -> Floats:
     depth = half_depth * np.sqrt(np.maximum(1 - across**2, 0.0))
     column = cut.column(cut.center + across * half_width)
     lines = [cut.middle[column] + sign * cut.slant[column] * depth for sign in (-1, 1)]
+    lines = [np.clip(line, 0.0, axis.length) for line in lines]
     across = cut.center + across * half_width
     return np.concatenate([_on_film(axis, line, across) for line in lines])
 

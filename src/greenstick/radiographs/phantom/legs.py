@@ -41,9 +41,10 @@ def leg() -> Region:
     return Region(
         (femur, patella, _tibia(_SHIN), _fibula(_SHIN), *_foot(_SHIN + 5)),
         flesh,
-        (2, 158, -2),
-        (215, 420),
+        (2, 80, -2),
+        (185, 275),
         {"frontal": FRONTAL, "lateral": LATERAL, "oblique": OBLIQUE},
+        slide_mm=168,
     )
 
 
@@ -62,8 +63,8 @@ def ankle() -> Region:
     return Region(
         bones,
         (calf, *_foot_flesh(0.0)),
-        (0, -22, 18),
-        (190, 240),
+        (0, -34, 14),
+        (165, 205),
         {"frontal": (-6.0, 5.0), "lateral": LATERAL, "oblique": OBLIQUE},
     )
 
@@ -139,9 +140,10 @@ def thigh() -> Region:
     return Region(
         (femur, socket, hip, sacrum),
         flesh,
-        (-22, 82, 0),
-        (250, 340),
+        (-16, 68, 0),
+        (220, 275),
         {"frontal": FRONTAL, "oblique": (28.0, 6.0), "internal rotation": (-18.0, 5.0)},
+        slide_mm=75,
     )
 
 

@@ -22,6 +22,8 @@ class Region:
         Its solids. The shell of flesh is fat.
     center
         The point that the beam is aimed at, limb coordinates in mm.
+    slide_mm
+        How far down the limb the beam may be aimed instead: a film shows a part of a long limb.
     field_mm
         (width, height) of the film.
     views
@@ -35,6 +37,7 @@ class Region:
     center: Point
     field_mm: tuple[float, float]
     views: dict[str, tuple[float, float]]
+    slide_mm: float = 0.0
     air: tuple[Tube, ...] = ()
     upside_down: float = 0.0
 
@@ -83,6 +86,8 @@ def as_grown(region: Region, person: Person, rng: np.random.Generator) -> Region
     bones = tuple(_grow_bone(bone, person, rng) for bone in region.bones)
     flesh = tuple(_grow_flesh(tube, person, rng) for tube in region.flesh)
     air = tuple(_scaled(tube, person.size) for tube in region.air)
+    x, y, z = region.center
+    aim = (x, y + region.slide_mm * float(rng.random()), z)
     # A child's limb is exposed on a smaller field, but not in full proportion.
     field = person.size**0.85
     return replace(
@@ -90,7 +95,7 @@ def as_grown(region: Region, person: Person, rng: np.random.Generator) -> Region
         bones=bones,
         flesh=flesh,
         air=air,
-        center=_times(region.center, person.size),
+        center=_times(aim, person.size),
         field_mm=(region.field_mm[0] * field, region.field_mm[1] * field),
     )
 
