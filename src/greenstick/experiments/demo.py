@@ -30,14 +30,14 @@ def demo_experiment(
         "split": {"method": "holdout", "fractions": (0.6, 0.2, 0.2)},
         "recipe": {
             "canvas_px": 256,
-            "epochs": 8,
+            "epochs": 7,
             "batch_size": 16,
             "lr": 1e-3,
             "positive_share": 0.5,
-            "box_loss_weight": 1.0,
+            "box_loss_weight": 0.5,
             "augmentation": {"flip_vertical": True},
         },
-        "model": {"backbone": "mobilenetv2_100", "head": "pyramid", "batch_norm": "fold"},
+        "model": {"backbone": "mobilenetv2_100", "head": "pyramid"},
     }
     experiment = new_experiment(read_cohort(path), path, folder / "experiment.toml", **settings)
     return experiment.model_copy(update={"name": "demo", "cohort": str(path.resolve())})
