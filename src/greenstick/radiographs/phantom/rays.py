@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from greenstick.radiographs.phantom.breaks import Broken, Fragment, break_bone, whole
 from greenstick.radiographs.phantom.film import (
     MU_BONE,
     MU_FAT,
@@ -14,7 +15,6 @@ from greenstick.radiographs.phantom.film import (
     MU_MUSCLE,
     enlarge,
 )
-from greenstick.radiographs.phantom.fractures import Broken, Fragment, break_bone, whole
 from greenstick.radiographs.phantom.patient import Canal, Patient
 from greenstick.radiographs.phantom.solids import (
     Bone,

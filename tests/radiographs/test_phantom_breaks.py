@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from greenstick.radiographs.phantom import KINDS, plan_patient
-from greenstick.radiographs.phantom.fractures import Fracture, break_bone, on_film, whole
+from greenstick.radiographs.phantom.breaks import break_bone, whole
+from greenstick.radiographs.phantom.fractures import Fracture, on_film
 from greenstick.radiographs.phantom.limbs import rod, tube
 from greenstick.radiographs.phantom.solids import Bone, Grid, View, half_chords, project
 
