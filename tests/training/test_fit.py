@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from greenstick.errors import GreenstickError
-from greenstick.training.fit import fingerprint, fit
+from greenstick.models.classifier import build_classifier
+from greenstick.training.fit import fingerprint, fit, prior_shift
 from greenstick.training.keeper import HISTORY_SCHEMA
 from greenstick.training.learner import Learner
 from greenstick.training.precision import choose_precision
@@ -169,6 +170,20 @@ def test_a_finished_fit_returns_at_once_and_another_starts_anew(miniature, tiny,
     longer = short.model_copy(update={"lr": 1e-4})
     fit(data, longer, tiny, tmp_path, progress=told.append, trainer_flags=CPU)
     assert len(told) == 18
+
+
+def test_more_fractures_in_training_do_not_raise_the_probability(miniature, tiny, short):
+    recipe = short.model_copy(update={"positive_share": 0.5})
+    model = build_classifier(tiny)
+    labels = np.array([1] + [0] * 9)
+    images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    before = model.eval()(images).logits
+    shift = prior_shift(labels, recipe, model)
+    model.head.shift_logits(shift)
+    after = model(images).logits
+    # Odds of 1 to 9 instead of the drawn 1 to 1 (Elkan 2001).
+    assert torch.allclose(torch.exp(after - before), torch.full((2, 1), 1 / 9), atol=1e-5)
+    assert prior_shift(labels, short, model) == 0.0
 
 
 def test_patience_stops_and_the_best_is_kept(miniature, tiny, short, tmp_path):

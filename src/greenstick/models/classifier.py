@@ -117,6 +117,7 @@ class Classifier(nn.Module):
 
     mean: Tensor
     std: Tensor
+    head: LinearHead | PyramidHead
 
     def __init__(self, settings: ClassifierSettings, *, origin: str = FROM_SCRATCH) -> None:
         super().__init__()
@@ -131,7 +132,7 @@ class Classifier(nn.Module):
         self._stages: list[int] = []
         self.head = self._make_head()
 
-    def _make_head(self) -> nn.Module:
+    def _make_head(self) -> LinearHead | PyramidHead:
         settings, features = self.settings, int(self.backbone.num_features)
         classes = len(settings.classes)
         if settings.head == "linear":

@@ -47,6 +47,12 @@ class LinearHead(nn.Module):
         maps = self.cell(self.dropout(last))
         return self.pool(maps), maps
 
+    @torch.no_grad()
+    def shift_logits(self, shift: float) -> None:
+        """Add a constant to every logit, and to every cell's."""
+        assert self.cell.bias is not None
+        self.cell.bias.add_(shift)
+
     def pool(self, maps: Tensor) -> Tensor:
         """Pool cell logits of shape (N, C, h, w) to image logits of shape (N, C)."""
         if self.sharpness is None:
@@ -121,6 +127,11 @@ class PyramidHead(nn.Module):
         whole = self.whole(self.dropout(last.mean(dim=(2, 3))))
         cells = log_sum_exp(maps, self.sharpness, self._CELLS)
         return whole + self.scale * cells + self.shift, maps
+
+    @torch.no_grad()
+    def shift_logits(self, shift: float) -> None:
+        """Add a constant to every image's logit; cells, taught by boxes, stay as they are."""
+        self.shift.add_(shift)
 
 
 def _cell_scores(features: int, classes: int, *, bias: float) -> nn.Conv2d:

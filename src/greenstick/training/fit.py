@@ -1,6 +1,7 @@
 """Fit a classifier: from rows and a recipe to the best epoch's weights."""
 
 import logging
+import math
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ import polars as pl
 import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.strategies import DDPStrategy
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from greenstick.errors import GreenstickError
@@ -121,7 +123,7 @@ def fit(
             if trainer.is_global_zero:
                 write_facts(folder, facts.model_copy(update={"finished": True}))
                 (folder / RESUME).unlink(missing_ok=True)  # four times the size of the weights
-    return _result(model, folder, facts)
+    return _result(model, folder, facts, prior_shift(data.train.labels, recipe, model))
 
 
 def _settle(
@@ -216,8 +218,21 @@ def _check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> 
         )
 
 
-def _result(model: Classifier, folder: Path, facts: Facts) -> FitResult:
+def prior_shift(labels: NDArray[np.int64], recipe: Recipe, model: Classifier) -> float:
+    """Return what to add to logits that were learned on a share of fractures not the rows' own.
+
+    A network that sees fractures more often than they occur calls them too likely by the ratio
+    of the odds (Elkan, IJCAI 2001). A temperature cannot mend that: it keeps logit 0 at 0.5.
+    """
+    if not recipe.positive_share or len(model.settings.classes) > 1:
+        return 0.0
+    own, drawn = float((labels > 0).mean()), recipe.positive_share
+    return math.log(own / (1.0 - own)) - math.log(drawn / (1.0 - drawn))
+
+
+def _result(model: Classifier, folder: Path, facts: Facts, shift: float) -> FitResult:
     model.cpu().load_state_dict(load_file(folder / BEST))
+    model.head.shift_logits(shift)
     model.origin = facts.weights_origin
     history = pl.read_parquet(folder / HISTORY)
     ranked = history.sort(["valid_auroc", "valid_loss", "epoch"], descending=[True, False, False])
