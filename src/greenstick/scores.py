@@ -7,6 +7,7 @@ from typing import Literal
 import polars as pl
 
 from greenstick.errors import GreenstickError
+from greenstick.files import write_whole
 from greenstick.findings import Finding, Severity
 
 #: Columns that have a meaning here; any others are subgroup columns and kept as they are.
@@ -175,13 +176,8 @@ def _numbers(scores: pl.Series) -> pl.Series:
 def write_scores(table: pl.DataFrame, path: Path | str) -> None:
     """Write a scores table as Parquet, or as CSV where the name ends so."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")  # a killed write leaves the old file whole
-    if path.suffix.lower() == ".csv":
-        table.write_csv(part)
-    else:
-        table.write_parquet(part)
-    part.replace(path)
+    is_csv = path.suffix.lower() == ".csv"
+    write_whole(path, table.write_csv if is_csv else table.write_parquet)
 
 
 def patients_of(table: pl.DataFrame) -> pl.Series:

@@ -6,7 +6,8 @@ import pytest
 
 from greenstick.errors import GreenstickError
 from greenstick.experiments.experiment import Experiment
-from greenstick.experiments.run_folder import open_run, write_whole
+from greenstick.experiments.run_folder import open_run
+from greenstick.files import write_whole
 
 EXPERIMENT = Experiment(cohort="/somewhere/cohort.parquet")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from greenstick.errors import GreenstickError
+from greenstick.files import write_whole
 
 BOX = pl.Struct(
     {
@@ -186,15 +187,10 @@ def write_cohort(cohort: Cohort, path: Path | str) -> None:
     The file appears whole or not at all: a write that is killed leaves an old file as it was.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     images = pl.Series("image", _relative_to(path.parent, cohort), dtype=pl.String)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     notes = {_NOTES: json.dumps(cohort.notes)}
-    try:
-        cohort.table.with_columns(images).write_parquet(part, metadata=notes)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    table = cohort.table.with_columns(images)
+    write_whole(path, lambda part: table.write_parquet(part, metadata=notes))
 
 
 def _relative_to(folder: Path, cohort: Cohort) -> list[str]:

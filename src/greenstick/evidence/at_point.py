@@ -15,7 +15,7 @@ from greenstick.evidence.intervals import (
     t_of,
     z_of,
 )
-from greenstick.evidence.rows import Bools, Floats, ScoredRows, count
+from greenstick.evidence.rows import Bools, Floats, ScoredRows, count, undefined
 
 
 def confusion(labels: Bools, calls: Bools) -> Confusion:
@@ -262,20 +262,6 @@ def _estimate(
         upper=interval.upper if np.isfinite(interval.upper) else None,
         level=level,
         method=interval.method,
-        n_images=len(rows),
-        n_patients=rows.n_patients,
-    )
-
-
-def undefined(name: str, rows: ScoredRows, level: float, why: str) -> Estimate:
-    """Return an estimate that the rows do not determine, saying why."""
-    return Estimate(
-        name=name,
-        value=None,
-        lower=None,
-        upper=None,
-        level=level,
-        method=f"not estimable: {why}",
         n_images=len(rows),
         n_patients=rows.n_patients,
     )

@@ -24,6 +24,7 @@ from greenstick.evidence.intervals import (
 from greenstick.evidence.resampling import statistics_of
 from greenstick.evidence.rows import Bools, Floats, Ints, Missing, ScoredRows, to_rows, usable
 from greenstick.evidence.significance import clustered_mcnemar, mcnemar
+from greenstick.files import write_text
 
 Points = OperatingPoint | Sequence[OperatingPoint] | None
 
@@ -318,8 +319,4 @@ def _with_verdict(found: Difference, margin: float | None) -> Difference:
 
 def write_comparison(comparison: Comparison, path: Path | str) -> None:
     """Write ``comparison.json``; a killed write leaves the old file whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(comparison.model_dump_json(indent=1) + "\n", Path(path))

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.intervals import Interval, logit_interval, t_of, z_of
-from greenstick.evidence.rows import Bools, Floats, ScoredRows
+from greenstick.evidence.rows import Bools, Floats, ScoredRows, undefined
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def auroc(rows: ScoredRows, level: float = 0.95) -> Estimate:
     the sample size.
     """
     if rows.labels.all() or not rows.labels.any():
-        return _not_estimable("AUROC", rows, level, "only one class")
+        return undefined("AUROC", rows, level, "only one class")
     placed = placements(rows.labels, rows.scores)
     variance = auroc_variance(rows, placed)
     if np.isfinite(variance) and variance > 1e-18:
@@ -135,16 +135,3 @@ def newcombe(auroc: float, positives: int, negatives: int, level: float = 0.95) 
     lower = float(brentq(excess, 0.0, auroc * (1 - 1e-12))) if auroc > 0 else 0.0
     upper = float(brentq(excess, auroc + 1e-12 * (1 - auroc), 1.0)) if auroc < 1 else 1.0
     return Interval(lower, upper, "Newcombe (2006), method 5")
-
-
-def _not_estimable(name: str, rows: ScoredRows, level: float, why: str) -> Estimate:
-    return Estimate(
-        name=name,
-        value=None,
-        lower=None,
-        upper=None,
-        level=level,
-        method=f"not estimable: {why}",
-        n_images=len(rows),
-        n_patients=rows.n_patients,
-    )

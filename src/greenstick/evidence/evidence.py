@@ -43,6 +43,7 @@ from greenstick.evidence.rows import (
     usable,
 )
 from greenstick.evidence.subgroups import judge_subgroups
+from greenstick.files import write_text
 from greenstick.findings import Finding, Severity
 
 SCHEMA_VERSION = "1"
@@ -310,11 +311,7 @@ def _reliability(rows: ScoredRows, level: float) -> list[ReliabilityBin]:
 
 def write_evidence(evidence: Evidence, path: Path | str) -> None:
     """Write ``evidence.json``."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")  # a killed write leaves the old file whole
-    part.write_text(evidence.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(evidence.model_dump_json(indent=1) + "\n", Path(path))
 
 
 def read_evidence(path: Path | str) -> Evidence:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
+from greenstick.evidence.estimates import Estimate
 from greenstick.findings import Finding, Severity
 from greenstick.scores import binary_labels, check_scores, patients_of
 
@@ -127,3 +128,17 @@ def rows_of(table: pl.DataFrame, point: OperatingPoint) -> Bools:
         if value is not None and column in table.columns:
             mine &= (table[column] == value).fill_null(False).to_numpy()
     return mine
+
+
+def undefined(name: str, rows: ScoredRows, level: float, why: str) -> Estimate:
+    """Return an estimate that the rows do not determine, saying why."""
+    return Estimate(
+        name=name,
+        value=None,
+        lower=None,
+        upper=None,
+        level=level,
+        method=f"not estimable: {why}",
+        n_images=len(rows),
+        n_patients=rows.n_patients,
+    )

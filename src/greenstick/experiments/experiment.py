@@ -13,6 +13,7 @@ from greenstick import RESEARCH_USE
 from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.splits import SplitSettings
 from greenstick.errors import GreenstickError
+from greenstick.files import write_text
 from greenstick.models.classifier import ClassifierSettings
 from greenstick.training.recipe import Recipe
 
@@ -107,16 +108,12 @@ def check_experiment(values: dict[str, Any], *, where: str) -> Experiment:
 
 def write_experiment(experiment: Experiment, path: Path | str) -> None:
     """Write an experiment as TOML with a comment beside every setting."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     document = tomlkit.document()
     document.add(tomlkit.comment(f"A Greenstick experiment. {RESEARCH_USE}"))
     document.add(tomlkit.comment("Run it: greenstick experiment run FILE -o runs/NAME"))
     document.add(tomlkit.nl())
     _fill(document, experiment)
-    part = path.with_name(path.name + ".part")
-    part.write_text(tomlkit.dumps(document), encoding="utf-8")
-    part.replace(path)
+    write_text(tomlkit.dumps(document), Path(path))
 
 
 def _fill(table: tomlkit.TOMLDocument | Table, settings: BaseModel) -> None:

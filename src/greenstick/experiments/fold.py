@@ -18,7 +18,8 @@ from greenstick.experiments.bars import training_bar
 from greenstick.experiments.environment import Hardware, is_main_process
 from greenstick.experiments.experiment import DecisionSection, Experiment
 from greenstick.experiments.explain import MAPS, explain, write_maps
-from greenstick.experiments.run_folder import RunFolder, write_table, write_text
+from greenstick.experiments.run_folder import RunFolder, write_table
+from greenstick.files import write_text
 from greenstick.models.checkpoint import (
     Card,
     CardCalibration,

@@ -12,9 +12,10 @@ from greenstick.cohorts.cohort import Cohort
 from greenstick.errors import GreenstickError
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.explain import MAPS, Maps, read_maps
-from greenstick.experiments.run_folder import RunFolder, write_table, write_whole
+from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.explanation.activation_maps import heatmap
 from greenstick.explanation.overlay import overlay
+from greenstick.files import write_whole
 from greenstick.radiographs.canvas import place
 from greenstick.radiographs.opening import open_radiograph
 

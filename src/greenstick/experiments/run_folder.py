@@ -1,9 +1,7 @@
 """The run folder: what lies where, and how it gets there whole."""
 
 import json
-import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import polars as pl
 
 from greenstick.errors import GreenstickError
 from greenstick.experiments.experiment import Experiment, read_experiment, write_experiment
+from greenstick.files import write_text, write_whole
 
 
 @dataclass(frozen=True)
@@ -80,17 +79,6 @@ def _remove_run(run: RunFolder) -> None:
             file.unlink()
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file so that it is there whole or not at all, whatever is killed meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def write_table(table: pl.DataFrame, path: Path) -> None:
     """Write a table as Parquet, whole or not at all."""
     write_whole(path, table.write_parquet)
@@ -99,8 +87,3 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 def write_json(values: Any, path: Path) -> None:
     """Write plain values as JSON, whole or not at all."""
     write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write text as UTF-8, whole or not at all."""
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))

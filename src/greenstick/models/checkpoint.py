@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
+from greenstick.files import write_text, write_whole
 from greenstick.models.classifier import Classifier, ClassifierSettings, empty_classifier
 from greenstick.models.export import export_onnx
 
@@ -137,9 +138,7 @@ def write_weights(model: Classifier, path: Path) -> None:
     """Write a network's tensors as one safetensors file."""
     state = model.state_dict()
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(save(tensors, metadata={"format": "pt"}))
-    part.replace(path)
+    write_whole(path, lambda part: part.write_bytes(save(tensors, metadata={"format": "pt"})))
 
 
 def load_checkpoint(folder: Path | str) -> tuple[Classifier, Card]:
@@ -191,9 +190,7 @@ def read_card(folder: Path | str) -> Card:
 def write_card(folder: Path | str, card: Card) -> None:
     """Write a checkpoint's card as indented JSON."""
     path = Path(folder) / CARD
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", path)
 
 
 def _facts(model: Classifier, card: Card) -> dict[str, object]:

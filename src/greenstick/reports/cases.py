@@ -1,7 +1,6 @@
 """Pictures of single cases: the most wrong ones, and a few right ones."""
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,11 +10,12 @@ from pathlib import Path
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
+from greenstick.cohorts.audit.names import tells
+
 _THUMBNAIL_PX = 360
 _WEBP_QUALITY = 72
 _MOST_WRONG = 12
 _MOST_RIGHT = 6
-_TELLING = 4  # letters from which on a patient's name within a path is no coincidence
 
 #: Kind, heading, whether the highest scores come first, how many are shown.
 _KINDS = (
@@ -134,12 +134,7 @@ def _case(row: dict[str, object], run: Path, details: Sequence[str], start: str)
 
 def case_name(image: str, patient: object, row: object) -> str:
     """Return how a report calls an image: by its path, unless that holds the patient's name."""
-    if patient is None:
-        return image
-    token = re.escape(str(patient))
-    if len(str(patient)) < _TELLING:  # "7" stands in many a file name by chance
-        token = rf"(?<![0-9a-z]){token}(?![0-9a-z])"
-    if re.search(token, image, flags=re.IGNORECASE):
+    if patient is not None and tells(image, str(patient)):
         return "an image" if row is None else f"row {row} of scores.parquet"
     return image
 

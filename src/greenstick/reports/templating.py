@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from greenstick import RESEARCH_USE, __version__
+from greenstick.files import write_text
 from greenstick.reports import wording
 
 
@@ -43,7 +44,5 @@ def render(template: str, **context: object) -> str:
 
 def write_page(html: str, path: Path) -> Path:
     """Write a page in one step, so that a killed write leaves the old page whole."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(html, encoding="utf-8")
-    part.replace(path)
+    write_text(html, path)
     return path

@@ -8,6 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from greenstick.errors import GreenstickError
+from greenstick.files import write_text
 from greenstick.models.classifier import ClassifierSettings
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Rows, TrainingData
@@ -53,9 +54,7 @@ def read_facts(folder: Path, identity: str) -> Facts | None:
 
 def write_facts(folder: Path, facts: Facts) -> Facts:
     """Write the facts, whole or not at all, and return them."""
-    part = folder / (FACTS + ".part")
-    part.write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / FACTS)
+    write_text(facts.model_dump_json(indent=2) + "\n", folder / FACTS)
     return facts
 
 

@@ -15,6 +15,7 @@ from greenstick.cohorts.audit.outcome import Outcome
 from greenstick.cohorts.audit.pairs import find_pairs
 from greenstick.cohorts.audit.seen import Seen
 from greenstick.cohorts.cohort import Cohort
+from greenstick.files import write_text
 from greenstick.findings import Finding, Severity, worst
 
 #: Columns of ``Audit.rows``: one row a hit.
@@ -136,9 +137,7 @@ def write_audit_json(audit: Audit, path: Path | str) -> None:
         ],
         "rows": [_written(hit) for hit in audit.rows.iter_rows(named=True)],
     }
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(values, indent=2, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
+    write_text(json.dumps(values, indent=2, ensure_ascii=False), path)
 
 
 def _written(hit: dict[str, object]) -> dict[str, object]:

@@ -19,6 +19,7 @@ from greenstick.cohorts.audit.copies import COPY_CODES
 from greenstick.cohorts.audit.pairs import groups
 from greenstick.cohorts.cohort import Cohort, write_cohort
 from greenstick.errors import GreenstickError
+from greenstick.files import write_whole
 from greenstick.findings import Severity
 
 #: Kept first, where copies or a patient's images are on several sides of the split.
@@ -79,9 +80,7 @@ def drop_to(cohort: Cohort, audit: Audit, path: Path | str) -> pl.DataFrame:
     cleaned, dropped = drop_rows(cohort, audit)
     write_cohort(cleaned, path)
     beside = path.with_name(f"{path.stem}.dropped.parquet")
-    part = beside.with_name(beside.name + ".part")
-    dropped.write_parquet(part)
-    part.replace(beside)
+    write_whole(beside, dropped.write_parquet)
     return dropped
 
 

@@ -12,12 +12,13 @@ def shown_names(cohort: Cohort) -> list[str]:
     table = cohort.table
     pairs = zip(table["image"], table["patient"], strict=True)
     return [
-        f"row {row}" if _tells(image, patient) else image
+        f"row {row}" if tells(image, patient) else image
         for row, (image, patient) in enumerate(pairs)
     ]
 
 
-def _tells(image: str, patient: str | None) -> bool:
+def tells(image: str, patient: str | None) -> bool:
+    """Return whether an image's path holds its patient's name."""
     if not patient:
         return False
     token = re.escape(patient)
