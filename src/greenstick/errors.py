@@ -4,7 +4,7 @@
 class GreenstickError(Exception):
     """Something the user can mend: what is wrong, and what to do about it.
 
-    Raised where the fault is known and printed once, in ``cli.py``, without a traceback.
+    Raised where the fault is known and printed once, in ``cli/common.py``, without a traceback.
 
     Parameters
     ----------

@@ -1,0 +1,117 @@
+"""Verbs that judge scores: evaluate, compare, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from greenstick.cli.common import AsJson, app, pairs_of
+
+ScoresFile = Annotated[Path, typer.Argument(help="CSV or Parquet with label and score.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="OURS=THEIRS, e.g. score=Confidence (repeatable)."),
+]
+Positive = Annotated[list[str] | None, typer.Option(help="Label that means fracture (repeatable).")]
+DropMissing = Annotated[bool, typer.Option(help="Leave out rows without label or score.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
+
+
+@app.command(epilog="Example: greenstick evaluate scores.csv -o out --column label=truth")
+def evaluate(
+    scores: ScoresFile,
+    output: Annotated[Path, typer.Option("-o", help="Folder for the report and evidence.json.")],
+    column: Columns = None,
+    positive: Positive = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="An operating point fixed before these rows were seen.")
+    ] = None,
+    prevalence: Annotated[
+        float | None, typer.Option(help="PPV and NPV at this share of fractures too.")
+    ] = None,
+    subgroup: Annotated[
+        list[str] | None, typer.Option(help="Column to judge value by value (repeatable).")
+    ] = None,
+    rows: Annotated[str, typer.Option(help="What these rows are called.")] = "test",
+    drop_missing: DropMissing = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the scores of any model: every figure with its interval and method."""
+    from greenstick.decision.operating_points import given_point
+    from greenstick.evidence.evidence import evaluate as judge
+    from greenstick.evidence.evidence import write_evidence
+    from greenstick.reports.page import write_report
+    from greenstick.reports.terminal import print_evidence
+    from greenstick.scores import read_scores, write_scores
+
+    table = read_scores(scores, columns=pairs_of(column), positive=positive or [])
+    evidence = judge(
+        table,
+        point=None if threshold is None else given_point(threshold),
+        rows=rows,
+        seed=seed,
+        subgroups=subgroup or [],
+        prevalence=prevalence,
+        missing="drop" if drop_missing else "refuse",
+    )
+    write_scores(table, output / "scores.parquet")
+    write_evidence(evidence, output / "evidence.json")
+    page = write_report(output)
+    if as_json:
+        typer.echo(evidence.model_dump_json(indent=2))
+    else:
+        print_evidence(evidence, page)
+
+
+@app.command(epilog="Example: greenstick compare a.csv b.csv -o out --margin 0.05")
+def compare(
+    first: ScoresFile,
+    second: ScoresFile,
+    output: Annotated[Path, typer.Option("-o", help="Folder for comparison.json.")],
+    column: Columns = None,
+    positive: Positive = None,
+    threshold: Annotated[
+        tuple[float, float] | None, typer.Option(help="The operating point of each.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(min=0.0, help="Is the second at most this much worse?")
+    ] = None,
+    drop_missing: DropMissing = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models on the same images: each difference with its interval and test."""
+    from greenstick.decision.operating_points import given_point
+    from greenstick.evidence.comparison import compare as judge
+    from greenstick.evidence.comparison import write_comparison
+    from greenstick.reports.terminal import print_comparison
+    from greenstick.scores import read_scores
+
+    tables = [
+        read_scores(path, columns=pairs_of(column), positive=positive or [])
+        for path in (first, second)
+    ]
+    points = [given_point(value) for value in threshold] if threshold else [None, None]
+    comparison = judge(
+        tables[0],
+        tables[1],
+        names=(first.stem, second.stem),
+        points=(points[0], points[1]),
+        margin=margin,
+        seed=seed,
+        missing="drop" if drop_missing else "refuse",
+    )
+    write_comparison(comparison, output / "comparison.json")
+    if as_json:
+        typer.echo(comparison.model_dump_json(indent=2))
+    else:
+        print_comparison(comparison, output / "comparison.json")
+
+
+@app.command(epilog="Example: greenstick report runs/x")
+def report(run: Annotated[Path, typer.Argument(help="A finished run folder.")]) -> None:
+    """Write the report of a finished run again."""
+    from greenstick.reports.page import write_report
+
+    typer.echo(write_report(run))
