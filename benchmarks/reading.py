@@ -23,8 +23,10 @@ from rich.table import Table
 
 from greenstick.cohorts.drawn import write_phantom_cohort
 from greenstick.errors import GreenstickError
-from greenstick.models.checkpoint import Card, save_checkpoint
-from greenstick.models.classifier import Classifier, ClassifierSettings, build_classifier
+from greenstick.models.card import Card
+from greenstick.models.checkpoint import save_checkpoint
+from greenstick.models.classifier import Classifier, build_classifier
+from greenstick.models.settings import ClassifierSettings
 from greenstick.radiographs.opening import open_radiograph
 from greenstick.reading.archive import read_paths
 from greenstick.reading.reader import Reader

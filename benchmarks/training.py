@@ -28,7 +28,7 @@ from torchvision import transforms
 
 from greenstick.cohorts.drawn import write_phantom_cohort
 from greenstick.cohorts.pixels import open_pixel_store
-from greenstick.models.classifier import ClassifierSettings
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.fit import fit
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Rows, TrainingData

@@ -5,17 +5,16 @@ import torch
 
 from greenstick import RESEARCH_USE
 from greenstick.errors import GreenstickError
-from greenstick.models.checkpoint import (
+from greenstick.models.card import (
     Card,
     CardCalibration,
     CardOperatingPoint,
-    TrainingData,
-    load_checkpoint,
     read_card,
-    save_checkpoint,
     write_card,
 )
-from greenstick.models.classifier import ClassifierSettings, build_classifier
+from greenstick.models.checkpoint import load_checkpoint, save_checkpoint
+from greenstick.models.classifier import build_classifier
+from greenstick.models.settings import ClassifierSettings
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_a_card_comes_back_whole(model, tmp_path):
         operating_points=[
             CardOperatingPoint(threshold=0.31, rule="youden", chosen_on="validation", n=40)
         ],
-        training_data=TrainingData(fingerprint="ab", n_images=9, n_patients=4, n_positive=2),
+        training_data=TrainedOn(fingerprint="ab", n_images=9, n_patients=4, n_positive=2),
         license="CC BY 4.0",
     )
     save_checkpoint(tmp_path, model, card, onnx=False)

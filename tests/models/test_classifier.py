@@ -11,9 +11,11 @@ from torch import nn
 
 from greenstick.errors import GreenstickError
 from greenstick.models import classifier as classifiers
-from greenstick.models.checkpoint import Card, load_checkpoint, save_checkpoint
-from greenstick.models.classifier import Classifier, ClassifierSettings, build_classifier
+from greenstick.models.card import Card
+from greenstick.models.checkpoint import load_checkpoint, save_checkpoint
+from greenstick.models.classifier import Classifier, build_classifier
 from greenstick.models.export import export_onnx
+from greenstick.models.settings import ClassifierSettings
 
 SMALL = ["test_efficientnet", "test_resnet", "test_vit", "test_convnext", "test_byobnet"]
 PUBLISHED = [

@@ -9,13 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from greenstick.models.checkpoint import (
-    Card,
-    CardCalibration,
-    CardOperatingPoint,
-    write_card,
-)
-from greenstick.models.classifier import ClassifierSettings
+from greenstick.models.card import Card, CardCalibration, CardOperatingPoint, write_card
+from greenstick.models.settings import ClassifierSettings
 
 CANVAS_PX, CELL_PX, SLOPE, OFFSET = 96, 24, 12.0, -5.0
 TEMPERATURE, THRESHOLD = 1.5, 0.4

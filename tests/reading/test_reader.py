@@ -9,8 +9,10 @@ from PIL import Image
 from scipy.special import expit
 
 from greenstick.errors import GreenstickError
-from greenstick.models.checkpoint import Card, CardCalibration, load_checkpoint, save_checkpoint
-from greenstick.models.classifier import ClassifierSettings, build_classifier
+from greenstick.models.card import Card, CardCalibration
+from greenstick.models.checkpoint import load_checkpoint, save_checkpoint
+from greenstick.models.classifier import build_classifier
+from greenstick.models.settings import ClassifierSettings
 from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.opening import open_radiograph
 from greenstick.reading.reader import Reader, find_model

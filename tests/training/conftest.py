@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from greenstick.cohorts.pixels import PixelStore, open_pixel_store
-from greenstick.models.classifier import ClassifierSettings
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Augmentation, Recipe
 from greenstick.training.samples import Rows, TrainingData
 

@@ -14,7 +14,7 @@ from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.splits import SplitSettings
 from greenstick.errors import GreenstickError
 from greenstick.files import write_text
-from greenstick.models.classifier import ClassifierSettings
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Recipe
 
 

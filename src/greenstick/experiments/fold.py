@@ -20,13 +20,8 @@ from greenstick.experiments.experiment import DecisionSection, Experiment
 from greenstick.experiments.explain import MAPS, explain, write_maps
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.files import write_text
-from greenstick.models.checkpoint import (
-    Card,
-    CardCalibration,
-    CardOperatingPoint,
-    save_checkpoint,
-)
-from greenstick.models.checkpoint import TrainingData as TrainedOn
+from greenstick.models.card import Card, CardCalibration, CardOperatingPoint, TrainedOn
+from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import Classifier
 from greenstick.radiographs.canvas import Placement
 from greenstick.training.fit import fingerprint, fit

@@ -4,104 +4,19 @@
 ``card.json`` (what the network is, what it expects, how its output becomes a decision).
 """
 
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
-from greenstick.files import write_text, write_whole
-from greenstick.models.classifier import Classifier, ClassifierSettings, empty_classifier
+from greenstick.files import write_whole
+from greenstick.models.card import CARD, NETWORK, Card, read_card, write_card
+from greenstick.models.classifier import Classifier, empty_classifier
 from greenstick.models.export import export_onnx
 
-WEIGHTS, NETWORK, CARD = "model.safetensors", "model.onnx", "card.json"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CardCalibration(_Part):
-    """Temperature scaling: probability = sigmoid or softmax of logits / temperature."""
-
-    temperature: float = Field(default=1.0, gt=0.0)
-    fitted_on: str
-    n: int = Field(ge=0)
-
-
-class CardOperatingPoint(_Part):
-    """A threshold on the calibrated probability, and where it came from."""
-
-    threshold: float
-    rule: str
-    chosen_on: str
-    n: int = Field(ge=0)
-
-
-class TrainingData(_Part):
-    """What a model was trained on; no names, no patients.
-
-    Attributes
-    ----------
-    fingerprint
-        Digest over the training images' contents and labels: two models of equal fingerprint
-        saw the same data.
-    """
-
-    fingerprint: str = ""
-    n_images: int = Field(default=0, ge=0)
-    n_patients: int = Field(default=0, ge=0)
-    n_positive: int = Field(default=0, ge=0)
-    source: str = ""
-
-
-class Card(_Part):
-    """What a model is, what it expects and what becomes of its output."""
-
-    name: str
-    classifier: ClassifierSettings
-    weights_origin: str = ""
-    canvas_px: int = Field(gt=0)
-    mean: tuple[float, ...] = Field(
-        default=(), description="input statistics inside the network, for information"
-    )
-    std: tuple[float, ...] = ()
-    flip_average: bool = False
-    calibration: CardCalibration | None = None
-    operating_points: tuple[CardOperatingPoint, ...] = ()
-    training_data: TrainingData = TrainingData()
-    license: str = ""
-    created: str = Field(
-        default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
-        description="UTC, ISO 8601",
-    )
-    greenstick: str = __version__
-    research_use: str = RESEARCH_USE
-
-    @property
-    def backbone(self) -> str:
-        """The timm name of the backbone."""
-        return self.classifier.backbone
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the outputs."""
-        return self.classifier.classes
-
-    @property
-    def pooling(self) -> str:
-        """How cell logits become the image's logit."""
-        return self.classifier.pooling
-
-    @property
-    def temperature(self) -> float:
-        """The calibration's temperature; 1 where there is none."""
-        return self.calibration.temperature if self.calibration else 1.0
+WEIGHTS = "model.safetensors"
 
 
 def save_checkpoint(
@@ -161,36 +76,6 @@ def load_checkpoint(folder: Path | str) -> tuple[Classifier, Card]:
             remedy="Copy the whole model folder again.",
         ) from None
     return model.eval(), card
-
-
-def read_card(folder: Path | str) -> Card:
-    """Read a checkpoint's card.
-
-    Raises
-    ------
-    GreenstickError
-        Where there is none, or it is not a card.
-    """
-    path = Path(folder) / CARD
-    try:
-        return Card.model_validate_json(path.read_bytes())
-    except OSError:
-        raise GreenstickError(
-            f"There is no model in {folder}.",
-            remedy="Give a run folder, or a folder with model.safetensors and card.json.",
-        ) from None
-    except ValidationError as error:
-        raise GreenstickError(
-            f"{path} is not a model card of Greenstick {__version__} "
-            f"({error.errors()[0]['loc']}: {error.errors()[0]['msg']}).",
-            remedy="Export the model again with this version.",
-        ) from None
-
-
-def write_card(folder: Path | str, card: Card) -> None:
-    """Write a checkpoint's card as indented JSON."""
-    path = Path(folder) / CARD
-    write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", path)
 
 
 def _facts(model: Classifier, card: Card) -> dict[str, object]:

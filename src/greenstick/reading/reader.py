@@ -16,7 +16,7 @@ from greenstick.decision.calibration import Temperature
 from greenstick.decision.operating_points import OperatingPoint, decide
 from greenstick.errors import GreenstickError
 from greenstick.explanation.activation_maps import Heatmap, heatmap
-from greenstick.models.checkpoint import CARD, NETWORK, Card, read_card
+from greenstick.models.card import CARD, NETWORK, Card, read_card
 from greenstick.radiographs.canvas import Placement, fit
 from greenstick.radiographs.opening import open_radiograph
 from greenstick.reading.ahead import in_order

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_text
-from greenstick.models.classifier import ClassifierSettings
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Rows, TrainingData
 

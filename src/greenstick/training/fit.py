@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from greenstick.errors import GreenstickError
-from greenstick.models.classifier import Classifier, ClassifierSettings, build_classifier
+from greenstick.models.classifier import Classifier, build_classifier
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.cpu import kept_memory, quicken
 from greenstick.training.facts import (
     FACTS,

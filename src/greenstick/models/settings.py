@@ -1,0 +1,59 @@
+"""Which network, as settings; no torch, so that a card is quick to read."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ClassifierSettings(BaseModel):
+    """Which network, and where its weights come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = Field(
+        default="mobilenetv2_100", description="any timm model with spatial features"
+    )
+    classes: tuple[str, ...] = Field(
+        default=("fracture",),
+        min_length=1,
+        description="one name: one logit (sigmoid); several: one each (softmax)",
+    )
+    weights: str = Field(
+        default="auto",
+        description="auto (a file in $GREENSTICK_WEIGHTS, else the hub, else none), hub, none, "
+        "or the path of a .safetensors or .pth file",
+    )
+    head: Literal["linear", "pyramid"] = Field(
+        default="linear",
+        description="linear: cells of the last stage; pyramid: cells of half that size",
+    )
+    pooling: Literal["average", "log-sum-exp"] = Field(
+        default="average",
+        description="how cell logits become the image's logit (a pyramid head uses both)",
+    )
+    sharpness: float = Field(
+        default=5.0,
+        gt=0.0,
+        description="of log-sum-exp pooling: near 0 the mean, large the maximum",
+    )
+    batch_norm: Literal["keep", "fold"] = Field(
+        default="keep",
+        description="fold: into the convolutions before training (quicker; pretrained only)",
+    )
+    mean: tuple[float, ...] = Field(
+        default=(), max_length=3, description="input mean in [0, 1]; empty: the weights' own"
+    )
+    std: tuple[float, ...] = Field(
+        default=(), max_length=3, description="input standard deviation; empty: the weights' own"
+    )
+    dropout: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="share of features dropped at the head"
+    )
+    drop_path: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="stochastic depth of the backbone"
+    )
+    image_px: int = Field(
+        default=0,
+        ge=0,
+        description="canvas side for backbones of fixed size (Swin, MaxViT); 0: any size",
+    )
