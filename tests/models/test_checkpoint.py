@@ -5,7 +5,7 @@ import torch
 
 from greenstick import RESEARCH_USE
 from greenstick.errors import GreenstickError
-from greenstick.models.card import (
+from greenstick.models.card import TrainedOn, (
     Card,
     CardCalibration,
     CardOperatingPoint,
