@@ -5,10 +5,11 @@ import torch
 
 from greenstick import RESEARCH_USE
 from greenstick.errors import GreenstickError
-from greenstick.models.card import TrainedOn, (
+from greenstick.models.card import (
     Card,
     CardCalibration,
     CardOperatingPoint,
+    TrainedOn,
     read_card,
     write_card,
 )
