@@ -158,9 +158,10 @@ def test_log_sum_exp_lies_between_mean_and_maximum_and_moves_with_sharpness():
     assert bool((pooled[5.0] < pooled[1e3]).all())
 
 
-def test_a_pyramid_has_cells_of_half_the_size_and_exports(tmp_path):
+@pytest.mark.parametrize("head", ["pyramid", "cells"])
+def test_a_pyramid_has_cells_of_half_the_size_and_exports(head, tmp_path):
     torch.manual_seed(0)
-    settings = settings_of("test_efficientnet", head="pyramid", classes=("a", "b"))
+    settings = settings_of("test_efficientnet", head=head, classes=("a", "b"))
     model = build_classifier(settings).eval()
     images = torch.rand(3, 1, 96, 96)
     with torch.no_grad():
@@ -170,6 +171,33 @@ def test_a_pyramid_has_cells_of_half_the_size_and_exports(tmp_path):
     logits, maps = run_onnx(export_onnx(model, 96, tmp_path / "pyramid.onnx"), images)
     np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-4)
     np.testing.assert_allclose(maps, expected.maps.numpy(), atol=1e-4)
+
+
+@torch.no_grad()
+def test_cells_alone_decide_where_there_is_no_score_of_the_whole():
+    torch.manual_seed(0)
+    model = build_classifier(settings_of("test_efficientnet", head="cells", sharpness=2.0)).eval()
+    torch.nn.init.normal_(model.head.cell.weight, std=1.0)
+    images = torch.rand(3, 1, 96, 96)
+    logits, maps = model(images)
+    pooled = (torch.exp(2.0 * maps).sum(dim=(2, 3)) / 8).log() / 2.0
+    assert torch.allclose(logits, pooled, atol=1e-4)
+    assert not [name for name, _ in model.head.named_parameters() if name.startswith("whole")]
+    model.head.shift_logits(-0.7)
+    shifted, same = model(images)
+    assert torch.allclose(shifted, logits - 0.7, atol=1e-5)
+    assert torch.equal(same, maps)
+
+
+def test_cells_drop_features_while_training_only():
+    torch.manual_seed(0)
+    model = build_classifier(settings_of("test_efficientnet", head="cells", dropout=0.5)).eval()
+    model.freeze(None)
+    images = torch.rand(1, 1, 96, 96)
+    assert torch.equal(model(images).maps, model(images).maps)
+    model.train()
+    model.backbone.eval()
+    assert not torch.equal(model(images).maps, model(images).maps)
 
 
 def test_gray_is_normalized_with_the_backbones_statistics():

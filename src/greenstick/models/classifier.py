@@ -87,7 +87,7 @@ class Classifier(nn.Module):
         (middle, middle_channels), (deep, deep_channels) = last_two_stages(self.backbone)
         self._stages = [middle, deep]
         return PyramidHead(
-            features,
+            features if settings.head == "pyramid" else 0,
             (middle_channels, deep_channels),
             classes,
             sharpness=settings.sharpness,
@@ -108,8 +108,13 @@ class Classifier(nn.Module):
         if not self._stages:
             last = self.backbone.forward_features(colored)
             return [to_grid(self.backbone, last, height, width)]
+        if self.settings.head == "cells":  # spares a last widening that nobody looks at
+            stages = self.backbone.forward_intermediates(
+                colored, indices=self._stages, intermediates_only=True
+            )
+            return list(stages)
         last, stages = self.backbone.forward_intermediates(colored, indices=self._stages)
-        return [to_grid(self.backbone, last, height, width), *stages]
+        return [*stages, to_grid(self.backbone, last, height, width)]
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training; what is frozen keeps its batch-norm statistics."""

@@ -68,10 +68,13 @@ class PyramidHead(nn.Module):
     mixed. The image's logit is the pooled linear score of the last features plus a scaled
     log-sum-exp of the cells, so that one sure cell is enough.
 
+    The whole can tell where an image comes from better than what is broken on it; without it the
+    cells alone decide.
+
     Parameters
     ----------
     features
-        Channels of the last features.
+        Channels of the last features for the score of the whole; 0: no such score.
     stages
         Channels of the last stage but one and of the last.
     classes
@@ -79,7 +82,7 @@ class PyramidHead(nn.Module):
     sharpness
         Of the log-sum-exp.
     dropout
-        Share of the pooled features dropped while training.
+        Share of features dropped while training: the pooled ones, or without the whole the cells'.
     """
 
     _WIDTH = 128
@@ -99,7 +102,7 @@ class PyramidHead(nn.Module):
         width = self._WIDTH
         self.sharpness = sharpness
         self.dropout = nn.Dropout(dropout)
-        self.whole = nn.Linear(features, classes)
+        self.whole = nn.Linear(features, classes) if features else None
         self.from_middle = nn.Conv2d(stages[0], width, kernel_size=1)
         self.from_last = nn.Conv2d(stages[1], width, kernel_size=1)
         self.around = nn.Conv2d(width, width, kernel_size=3, padding=1, groups=width)
@@ -107,26 +110,31 @@ class PyramidHead(nn.Module):
         self.cell = _cell_scores(width, classes, bias=self._RARE)
         self.scale = nn.Parameter(torch.ones(classes))
         self.shift = nn.Parameter(torch.zeros(classes))
-        nn.init.normal_(self.whole.weight, std=0.01)
-        nn.init.constant_(self.whole.bias, -1.0)
+        if self.whole is not None:
+            nn.init.normal_(self.whole.weight, std=0.01)
+            nn.init.constant_(self.whole.bias, -1.0)
 
-    def forward(self, last: Tensor, middle: Tensor, deep: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, middle: Tensor, deep: Tensor, last: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return logits (N, C) and maps (N, C, h, w), h and w of the stage before the last.
 
         Parameters
         ----------
-        last
-            The backbone's last features (N, F, h / 2, w / 2).
         middle, deep
             The stages before and at the end, before any last widening.
+        last
+            The backbone's last features (N, F, h / 2, w / 2), for the score of the whole.
         """
         widened = functional.interpolate(self.from_last(deep), size=middle.shape[-2:])
         grid = functional.relu6(self.from_middle(middle) + widened)
         grid = functional.relu6(self.mix(functional.relu6(self.around(grid))))
-        maps = self.cell(grid)
-        whole = self.whole(self.dropout(last.mean(dim=(2, 3))))
-        cells = log_sum_exp(maps, self.sharpness, self._CELLS)
-        return whole + self.scale * cells + self.shift, maps
+        maps = self.cell(grid if self.whole is not None else self.dropout(grid))
+        logits = self.scale * log_sum_exp(maps, self.sharpness, self._CELLS) + self.shift
+        if self.whole is not None:
+            assert last is not None
+            logits = logits + self.whole(self.dropout(last.mean(dim=(2, 3))))
+        return logits, maps
 
     @torch.no_grad()
     def shift_logits(self, shift: float) -> None:

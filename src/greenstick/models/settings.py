@@ -23,13 +23,14 @@ class ClassifierSettings(BaseModel):
         description="auto (a file in $GREENSTICK_WEIGHTS, else the hub, else none), hub, none, "
         "or the path of a .safetensors or .pth file",
     )
-    head: Literal["linear", "pyramid"] = Field(
+    head: Literal["linear", "pyramid", "cells"] = Field(
         default="linear",
-        description="linear: cells of the last stage; pyramid: cells of half that size",
+        description="linear: cells of the last stage; pyramid: cells of half that size beside a "
+        "score of the whole image; cells: those cells alone",
     )
     pooling: Literal["average", "log-sum-exp"] = Field(
         default="average",
-        description="how cell logits become the image's logit (a pyramid head uses both)",
+        description="how a linear head's cell logits become the image's logit",
     )
     sharpness: float = Field(
         default=5.0,
