@@ -52,11 +52,28 @@ class TrainedOn(_Part):
     source: str = ""
 
 
-class Card(_Part):
-    """What a model is, what it expects and what becomes of its output."""
+class CardMember(_Part):
+    """One of the networks of an ensemble."""
 
     name: str
     classifier: ClassifierSettings
+    weights_origin: str = ""
+
+
+class Card(_Part):
+    """What a model is, what it expects and what becomes of its output.
+
+    Attributes
+    ----------
+    classifier
+        The network; of an ensemble its first member's.
+    members
+        Of an ensemble; empty for one network. A member's name is what it was trained as.
+    """
+
+    name: str
+    classifier: ClassifierSettings
+    members: tuple[CardMember, ...] = ()
     weights_origin: str = ""
     canvas_px: int = Field(gt=0)
     mean: tuple[float, ...] = Field(
@@ -77,8 +94,9 @@ class Card(_Part):
 
     @property
     def backbone(self) -> str:
-        """The timm name of the backbone."""
-        return self.classifier.backbone
+        """The timm name of the backbone; of an ensemble each once, joined by plus signs."""
+        members = [member.classifier.backbone for member in self.members]
+        return " + ".join(dict.fromkeys(members or [self.classifier.backbone]))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """A checkpoint: a folder that is all a reader needs.
 
 ``model.safetensors`` (weights), ``model.onnx`` (the same network for any runtime) and
-``card.json`` (what the network is, what it expects, how its output becomes a decision).
+``card.json`` (what the network is, what it expects, how its output becomes a decision). An
+ensemble is one checkpoint too.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,15 +14,17 @@ from safetensors.torch import load_file, save
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_whole
-from greenstick.models.card import CARD, NETWORK, Card, read_card, write_card
+from greenstick.models.card import CARD, NETWORK, Card, CardMember, read_card, write_card
 from greenstick.models.classifier import Classifier, empty_classifier
+from greenstick.models.ensemble import Ensemble
 from greenstick.models.export import export_onnx
+from greenstick.models.settings import ClassifierSettings
 
 WEIGHTS = "model.safetensors"
 
 
 def save_checkpoint(
-    folder: Path | str, model: Classifier, card: Card, *, onnx: bool = True
+    folder: Path | str, model: Classifier | Ensemble, card: Card, *, onnx: bool = True
 ) -> Path:
     """Write a checkpoint folder; files of an older one are replaced one by one, card last.
 
@@ -49,14 +53,35 @@ def save_checkpoint(
     return folder
 
 
-def write_weights(model: Classifier, path: Path) -> None:
+def save_ensemble(
+    folder: Path | str, members: Sequence[Classifier], card: Card, *, onnx: bool = True
+) -> Path:
+    """Write classifiers that answer as one as a checkpoint folder; see :func:`save_checkpoint`.
+
+    Parameters
+    ----------
+    members
+        Two or more, of the same classes, trained on canvases of ``card.canvas_px``.
+    card
+        Of the whole. Names of its ``members`` are kept where there is one for each; the members
+        are otherwise numbered. Calibration and operating points are the ensemble's own.
+
+    Raises
+    ------
+    GreenstickError
+        Where the members are fewer, or of different classes.
+    """
+    return save_checkpoint(folder, Ensemble(members), card, onnx=onnx)
+
+
+def write_weights(model: Classifier | Ensemble, path: Path) -> None:
     """Write a network's tensors as one safetensors file."""
     state = model.state_dict()
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     write_whole(path, lambda part: part.write_bytes(save(tensors, metadata={"format": "pt"})))
 
 
-def load_checkpoint(folder: Path | str) -> tuple[Classifier, Card]:
+def load_checkpoint(folder: Path | str) -> tuple[Classifier | Ensemble, Card]:
     """Load a checkpoint's network (in evaluation mode, on the CPU) and its card.
 
     Raises
@@ -66,7 +91,7 @@ def load_checkpoint(folder: Path | str) -> tuple[Classifier, Card]:
     """
     folder = Path(folder)
     card = read_card(folder)
-    model = empty_classifier(card.classifier, origin=card.weights_origin)
+    model = _empty(card)
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -78,13 +103,38 @@ def load_checkpoint(folder: Path | str) -> tuple[Classifier, Card]:
     return model.eval(), card
 
 
-def _facts(model: Classifier, card: Card) -> dict[str, object]:
+def _empty(card: Card) -> Classifier | Ensemble:
+    if not card.members:
+        return empty_classifier(card.classifier, origin=card.weights_origin)
+    return Ensemble(
+        [empty_classifier(each.classifier, origin=each.weights_origin) for each in card.members]
+    )
+
+
+def _facts(model: Classifier | Ensemble, card: Card) -> dict[str, object]:
+    first = model.classifiers[0] if isinstance(model, Ensemble) else model
+    return {
+        "classifier": _settings(first),
+        "members": _members(model, card) if isinstance(model, Ensemble) else (),
+        "mean": tuple(round(float(v), 6) for v in torch.flatten(first.mean)),
+        "std": tuple(round(float(v), 6) for v in torch.flatten(first.std)),
+        "weights_origin": card.weights_origin or model.origin,
+    }
+
+
+def _members(model: Ensemble, card: Card) -> tuple[CardMember, ...]:
+    members = model.classifiers
+    names = [member.name for member in card.members]
+    if len(names) != len(members):
+        names = [str(number + 1) for number in range(len(members))]
+    return tuple(
+        CardMember(name=name, classifier=_settings(member), weights_origin=member.origin)
+        for name, member in zip(names, members, strict=True)
+    )
+
+
+def _settings(model: Classifier) -> ClassifierSettings:
     weights = model.settings.weights
     if weights not in ("auto", "hub", "none"):
         weights = Path(weights).name  # a card tells nothing of the machine that made it
-    return {
-        "classifier": model.settings.model_copy(update={"weights": weights}),
-        "mean": tuple(round(float(v), 6) for v in torch.flatten(model.mean)),
-        "std": tuple(round(float(v), 6) for v in torch.flatten(model.std)),
-        "weights_origin": card.weights_origin or model.origin,
-    }
+    return model.settings.model_copy(update={"weights": weights})

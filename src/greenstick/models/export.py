@@ -9,14 +9,17 @@ from pathlib import Path
 
 import torch
 
-from greenstick.models.classifier import Classifier
+from greenstick.files import write_whole
+from greenstick.models.classifier import Classifier, Prediction
+from greenstick.models.ensemble import Ensemble, JointPrediction
 
 
-def export_onnx(model: Classifier, canvas_px: int, path: Path | str) -> Path:
-    """Write a classifier as one ONNX file.
+def export_onnx(model: Classifier | Ensemble, canvas_px: int, path: Path | str) -> Path:
+    """Write a network as one ONNX file.
 
     Input ``images``: float32 of shape (N, 1, canvas_px, canvas_px) in [0, 1], N free. Outputs
-    ``logits`` (N, C) and ``maps`` (N, C, h, w). Normalization is inside.
+    ``logits`` (N, C) and ``maps`` (N, C, h, w); of an ensemble ``spread`` (N, C) too, see
+    :class:`~greenstick.models.ensemble.JointPrediction`. Normalization is inside.
 
     Returns
     -------
@@ -28,7 +31,7 @@ def export_onnx(model: Classifier, canvas_px: int, path: Path | str) -> Path:
     example = torch.zeros(2, 1, canvas_px, canvas_px, device=device)
     training = model.training
     model.eval()
-    part = path.with_name(path.name + ".part")
+    outputs = JointPrediction if isinstance(model, Ensemble) else Prediction
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
@@ -36,15 +39,14 @@ def export_onnx(model: Classifier, canvas_px: int, path: Path | str) -> Path:
                 (example,),
                 dynamo=True,
                 input_names=["images"],
-                output_names=["logits", "maps"],
+                output_names=list(outputs._fields),
                 dynamic_shapes={"images": {0: torch.export.Dim.DYNAMIC}},
                 verbose=False,
             )
             assert program is not None
-            program.save(str(part), external_data=False)
+            write_whole(path, lambda part: program.save(str(part), external_data=False))
     finally:
         model.train(training)
-    part.replace(path)
     return path
 
 

@@ -19,10 +19,13 @@ class Output(NamedTuple):
         float32 of shape (N, C).
     maps
         float32 of shape (N, C, h, w).
+    spread
+        float32 of shape (N, C): standard deviation of an ensemble's logits; None for one network.
     """
 
     logits: NDArray[np.float32]
     maps: NDArray[np.float32]
+    spread: NDArray[np.float32] | None = None
 
 
 class Runtime:
@@ -58,6 +61,7 @@ class Runtime:
         try:
             core = openvino.Core()
             network = core.read_model(path)
+            self._outputs = [output.get_any_name() for output in network.outputs]
             network.reshape([batch, 1, canvas_px, canvas_px])
             self._request = core.compile_model(network, "CPU", options).create_infer_request()
         except RuntimeError as error:
@@ -71,4 +75,5 @@ class Runtime:
         """Score float32 images of shape (batch, 1, canvas_px, canvas_px) in [0, 1]."""
         # Shared memory saves a copy in; results are copied out before the next call.
         results = self._request.infer({"images": images}, share_inputs=True)
-        return Output(np.array(results["logits"]), np.array(results["maps"]))
+        values = {name: np.array(results[name]) for name in self._outputs}
+        return Output(**values)

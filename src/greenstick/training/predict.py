@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from greenstick.cohorts.pixels import PixelStore
 from greenstick.models.classifier import Classifier, Prediction
+from greenstick.models.ensemble import Ensemble, JointPrediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,17 +23,20 @@ class Predictions:
         float32 of shape (n, C).
     maps
         float32 of shape (n, C, h, w).
+    spread
+        float32 of shape (n, C): how far an ensemble's members differ; None for one network.
     """
 
     logits: NDArray[np.float32]
     maps: NDArray[np.float32]
+    spread: NDArray[np.float32] | None = None
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         return iter((self.logits, self.maps))
 
 
 def predict(
-    model: Classifier,
+    model: Classifier | Ensemble,
     store: PixelStore,
     keys: Sequence[bytes],
     *,
@@ -56,22 +60,21 @@ def predict(
         Called with (done, all) after each batch.
     """
     model.eval()
-    device = model.mean.device
-    logits, maps = [], []
+    device = next(model.parameters()).device
+    parts: list[tuple[NDArray[np.float32], ...]] = []
     for start in range(0, len(keys), batch):
         canvases = torch.from_numpy(store.gather(keys[start : start + batch])).to(device)
         with torch.inference_mode():
             prediction = score(model, to_images(canvases), flip_average=flip_average)
-        logits.append(prediction.logits.float().cpu().numpy())
-        maps.append(prediction.maps.float().cpu().numpy())
+        parts.append(tuple(values.float().cpu().numpy() for values in prediction))
         if progress is not None:
             progress(min(start + batch, len(keys)), len(keys))
-    if not logits:
+    if not parts:
         classes = len(model.settings.classes)
         return Predictions(
             np.zeros((0, classes), np.float32), np.zeros((0, classes, 1, 1), np.float32)
         )
-    return Predictions(np.concatenate(logits), np.concatenate(maps))
+    return Predictions(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def to_images(canvases: Tensor) -> Tensor:
@@ -79,12 +82,16 @@ def to_images(canvases: Tensor) -> Tensor:
     return canvases.unsqueeze(1).float().div_(255.0)
 
 
-def score(model: nn.Module, images: Tensor, *, flip_average: bool) -> Prediction:
-    """Run a classifier on images, and where wanted on their mirrors too, and average."""
-    plain: Prediction = model(images)
+def score(
+    model: Classifier | Ensemble, images: Tensor, *, flip_average: bool
+) -> Prediction | JointPrediction:
+    """Run a network on images, and where wanted on their mirrors too, and average.
+
+    An ensemble's spread is then the mean of both spreads.
+    """
+    plain: Prediction | JointPrediction = model(images)
     if not flip_average:
         return plain
-    mirrored: Prediction = model(images.flip(3))
-    return Prediction(
-        (plain.logits + mirrored.logits) / 2.0, (plain.maps + mirrored.maps.flip(3)) / 2.0
-    )
+    mirrored: Prediction | JointPrediction = model(images.flip(3))
+    mirrored = mirrored._replace(maps=mirrored.maps.flip(3))
+    return type(plain)(*((one + other) / 2.0 for one, other in zip(plain, mirrored, strict=True)))
