@@ -23,7 +23,11 @@ KNOWN_COLUMNS = {
     "repeat": "number of the repetition of cross-validation",
     "fold": "number of the fold that the image was tested in",
     "split": "valid or test",
+    "reader": "in a reader study, who gave the score",
+    "modality": "in a reader study, how the image was read, e.g. without or with AI",
 }
+#: Columns that hold names, and are read as text whatever they look like.
+NAMES = ("image", "patient", "reader", "modality", "case")
 #: What an empty cell of a CSV looks like in the wild.
 EMPTY = ["", "NA", "N/A", "NaN", "nan"]
 
@@ -86,7 +90,7 @@ def _read_csv(path: Path, columns: Mapping[str, str]) -> pl.DataFrame:
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         header = lines.readline()
     separator = max(",;\t", key=header.count)
-    as_text = [columns.get(name, name) for name in ("image", "patient")]
+    as_text = [columns.get(name, name) for name in NAMES]
     names = [name.strip().strip('"') for name in header.split(separator)]
     return pl.read_csv(
         path,
@@ -249,7 +253,8 @@ def _twice(table: pl.DataFrame) -> Finding:
         return Finding(
             "duplicate-rows", Severity.NOT_APPLICABLE, "No column 'image': copies go unnoticed."
         )
-    key = [name for name in ("image", "model", "repeat", "reader") if name in table.columns]
+    by = ("image", "model", "repeat", "reader", "modality")
+    key = [name for name in by if name in table.columns]
     rows = tuple(table.select(pl.struct(key).is_duplicated()).to_series().arg_true().to_list())
     if not rows:
         return Finding("duplicate-rows", Severity.PASSED, "Each image is listed once.")

@@ -136,10 +136,10 @@ def compare(
         raise GreenstickError(
             "All images are of one class.", remedy="Compare on images with and without fractures."
         )
-    differences = [_auroc(pair, level), *_resampled(pair, replicates, seed, level)]
+    differences = [auroc_difference(pair, level), *_resampled(pair, replicates, seed, level)]
     calls = calls_of(one, _as_list(points[0])), calls_of(two, _as_list(points[1]))
     if calls[0] is not None and calls[1] is not None:
-        differences += _shares(pair, calls[0], calls[1], level)
+        differences += share_differences(pair, calls[0], calls[1], level)
     return Comparison(
         first=names[0],
         second=names[1],
@@ -188,7 +188,8 @@ def _with_images(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(pl.col("image").cast(pl.String))
 
 
-def _auroc(pair: Pair, level: float) -> Difference:
+def auroc_difference(pair: Pair, level: float) -> Difference:
+    """Return the difference of AUROCs: paired DeLong (1988), by patient Obuchowski (1997)."""
     rows = pair.first
     placed = [placements(rows.labels, r.scores) for r in (pair.first, pair.second)]
     covariance = auroc_covariance(rows, placed)
@@ -264,7 +265,8 @@ def _resampled(pair: Pair, replicates: int, seed: int, level: float) -> list[Dif
     return found
 
 
-def _shares(pair: Pair, first: Bools, second: Bools, level: float) -> list[Difference]:
+def share_differences(pair: Pair, first: Bools, second: Bools, level: float) -> list[Difference]:
+    """Return the differences of sensitivity and specificity, with McNemar's test."""
     y = pair.first.labels
     return [
         _share("sensitivity", pair.first, first, second, y, level),
