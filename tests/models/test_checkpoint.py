@@ -55,6 +55,26 @@ def test_a_card_comes_back_whole(model, tmp_path):
     assert json.loads((tmp_path / "card.json").read_text())["research_use"] == RESEARCH_USE
 
 
+def test_classes_have_temperatures_and_thresholds_of_their_own(model, tmp_path):
+    settings = model.settings.model_copy(update={"classes": ("a", "b"), "outputs": "any-of"})
+    many = build_classifier(settings)
+    point = CardOperatingPoint(
+        threshold=0.2, class_name="b", rule="youden", chosen_on="validation", n=9
+    )
+    fitted = CardCalibration(temperatures=(1.5, 0.5), fitted_on="validation", n=9)
+    card = card_of(many, calibration=fitted, operating_points=(point,))
+    save_checkpoint(tmp_path, many, card, onnx=False)
+    loaded, read = load_checkpoint(tmp_path)
+    assert loaded.settings.outputs == "any-of"
+    assert read.operating_points == (point,)
+    assert [read.temperature_of(name) for name in "ab"] == [1.5, 0.5]
+    assert card_of(many).temperature_of("a") == 1.0
+    with pytest.raises(ValueError, match="one a class"):
+        card_of(model, calibration=fitted)
+    with pytest.raises(ValueError, match="no class 'b'"):
+        card_of(model, operating_points=(point,))
+
+
 def test_a_folder_without_a_card_is_no_model(model, tmp_path, monkeypatch):
     save_checkpoint(tmp_path, model, card_of(model), onnx=False)
 

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.special import expit
 
 from greenstick.errors import GreenstickError
-from greenstick.models.card import Card, CardCalibration
+from greenstick.models.card import Card, CardCalibration, CardOperatingPoint
 from greenstick.models.checkpoint import load_checkpoint, save_checkpoint
 from greenstick.models.classifier import build_classifier
 from greenstick.models.settings import ClassifierSettings
@@ -51,6 +51,32 @@ def test_flip_average_and_classes_do_not_change_a_symmetric_answer(
     assert softmax.probability == pytest.approx(
         expected(scans / "dark.png", temperature=0.75), abs=1e-5
     )
+
+
+def test_of_any_classes_the_fracture_has_its_own_temperature_and_threshold(
+    make_model: Maker, scans: Path
+) -> None:
+    reader = Reader(
+        make_model(
+            classifier=ClassifierSettings(
+                weights="none", classes=("metal", "fracture"), outputs="any-of"
+            ),
+            calibration=CardCalibration(temperatures=(9.0, 0.75), fitted_on="valid", n=80),
+            operating_points=tuple(
+                CardOperatingPoint(
+                    threshold=threshold, class_name=name, rule="youden", chosen_on="valid", n=80
+                )
+                for name, threshold in (("metal", 0.9), ("fracture", 0.3))
+            ),
+        ),
+        threads=1,
+    )
+    dark = reader(scans / "dark.png")
+    assert dark.probability == pytest.approx(
+        expected(scans / "dark.png", temperature=0.75), abs=1e-5
+    )
+    assert dark.threshold == 0.3
+    assert reader.facts()["temperature"] == 0.75
 
 
 @pytest.mark.parametrize("flip", [False, True])

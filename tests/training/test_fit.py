@@ -21,7 +21,7 @@ from greenstick.training.learner import Learner
 from greenstick.training.precision import choose_precision
 from greenstick.training.predict import predict
 from greenstick.training.ranking import auroc
-from greenstick.training.recipe import Recipe
+from greenstick.training.recipe import Augmentation, Recipe
 from greenstick.training.samples import Rows, TrainingData
 
 
@@ -178,12 +178,12 @@ def test_more_fractures_in_training_do_not_raise_the_probability(miniature, tiny
     labels = np.array([1] + [0] * 9)
     images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     before = model.eval()(images).logits
-    shift = prior_shift(labels, recipe, model)
+    shift = prior_shift(labels, recipe)
     model.head.shift_logits(shift)
     after = model(images).logits
     # Odds of 1 to 9 instead of the drawn 1 to 1 (Elkan 2001).
     assert torch.allclose(torch.exp(after - before), torch.full((2, 1), 1 / 9), atol=1e-5)
-    assert prior_shift(labels, short, model) == 0.0
+    assert prior_shift(labels, short) == 0.0
 
 
 def test_patience_stops_and_the_best_is_kept(miniature, tiny, short, tmp_path):
@@ -210,7 +210,7 @@ def test_head_only_leaves_the_backbone_as_it_was(miniature, tiny, short, tmp_pat
     [
         {"crop_px": 32},
         {"loss": "focal", "frozen_stages": 2},
-        {"loss": "weighted-bce", "label_smoothing": 0.1, "schedule": "cosine"},
+        {"class_weights": "balanced", "label_smoothing": 0.1, "schedule": "cosine"},
         {"precision": "auto", "accumulate": 3, "gradient_clip": 0.0},
         {"precision": "bf16"},
     ],
@@ -233,6 +233,30 @@ def test_several_classes_train_with_a_pyramid(miniature, tiny, short, tmp_path):
     assert predict(result.model, miniature.store, miniature.rows.keys[:2]).logits.shape == (2, 2)
 
 
+def test_several_classes_of_which_any_may_hold(miniature, tiny, short, tmp_path):
+    rows, left = miniature.rows, []
+    for boxes in rows.boxes:
+        left.append(int(len(boxes) > 0 and boxes[0, 0] + boxes[0, 2] / 2 < 24))
+    labels = np.column_stack([rows.labels, left])
+    rows = Rows(rows.keys, labels, rows.boxes)
+    data = TrainingData(
+        miniature.store,
+        Rows(rows.keys[:48], labels[:48], rows.boxes[:48]),
+        Rows(rows.keys[48:], labels[48:], rows.boxes[48:]),
+    )
+    settings = tiny.model_copy(update={"classes": ("square", "left"), "outputs": "any-of"})
+    augmentation = Augmentation(flip_horizontal=False, rotate_degrees=0.0)
+    recipe = short.model_copy(
+        update={"epochs": 12, "class_weights": "balanced", "augmentation": augmentation}
+    ).model_copy(update={"ema_decay": 0.8, "head_lr_factor": 1.0})
+    result = fit(data, recipe, settings, tmp_path, trainer_flags=CPU)
+    logits, _ = predict(result.model, miniature.store, rows.keys[48:])
+    best = result.history["valid_auroc"].max()
+    each = [auroc(labels[48:, c] == 1, logits[:, c]) for c in range(2)]
+    assert np.mean(each) == pytest.approx(best)
+    assert best > 0.8
+
+
 def test_faults_are_told_before_anything_is_trained(miniature, tiny, short, tmp_path):
     data = miniature.data()
     ones = np.flatnonzero(miniature.rows.labels == 1)
@@ -243,6 +267,8 @@ def test_faults_are_told_before_anything_is_trained(miniature, tiny, short, tmp_
     one_train = TrainingData(data.store, only, data.valid)
     one_valid = TrainingData(data.store, data.train, only)
     two = tiny.model_copy(update={"classes": ("a", "b")})
+    any_of = two.model_copy(update={"outputs": "any-of"})
+    three = tiny.model_copy(update={"classes": ("a", "b", "c")})
     faults = [
         ("training images are of one class", one_train, {}, tiny),
         ("validation images are of one class", one_valid, {}, tiny),
@@ -251,6 +277,9 @@ def test_faults_are_told_before_anything_is_trained(miniature, tiny, short, tmp_
         ("do not fit a canvas", data, {"crop_px": 64}, tiny),
         ("canvases of 48 px", data, {"canvas_px": 64}, tiny),
         ("of one output", data, {"box_loss_weight": 1.0}, two),
+        ("of one output", data, {"crop_px": 32}, two),
+        ("do not fit the model's 2 outputs", data, {}, any_of),
+        ("No training image is of class 'c'", data, {}, three),
     ]
     for message, of, change, settings in faults:
         with pytest.raises(GreenstickError, match=message):

@@ -12,8 +12,9 @@ LABELS = torch.tensor([1, 0, 0, 0])
 
 
 def loss_of(logits=LOGITS, labels=LABELS, **recipe) -> float:
-    weights = class_weights(labels, logits.shape[1])
-    return float(image_loss(Recipe(**recipe), logits, labels, weights))
+    settings = Recipe(**recipe)
+    weights = class_weights(settings, labels, logits.shape[1])
+    return float(image_loss(settings, logits, labels, weights))
 
 
 def log1pexp(x: float) -> float:
@@ -25,9 +26,9 @@ def test_bce_is_the_mean_log_loss():
     assert loss_of(loss="bce") == pytest.approx(expected, rel=1e-6)
 
 
-def test_weighted_bce_balances_the_classes():
+def test_balanced_bce_weighs_the_rarer_class_more():
     expected = (3 * log1pexp(-2) + log1pexp(-1) + log1pexp(0.5) + log1pexp(-3)) / 4
-    assert loss_of(loss="weighted-bce") == pytest.approx(expected, rel=1e-6)
+    assert loss_of(loss="bce", class_weights="balanced") == pytest.approx(expected, rel=1e-6)
 
 
 def test_focal_forgets_what_is_easy():
@@ -38,6 +39,26 @@ def test_focal_forgets_what_is_easy():
         right = p if y else 1 - p
         expected -= (1 - right) ** 2 * math.log(right) / 4
     assert loss_of(loss="focal") == pytest.approx(expected, rel=1e-5)
+
+
+def test_balanced_cross_entropy_is_the_mean_of_the_classes_means():
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.1, -1.0, 3.0], [0.2, 0.4, 0.1], [2.0, 1.0, 0.0]])
+    labels = torch.tensor([1, 0, 0, 2])
+    each = functional.cross_entropy(logits, labels, reduction="none")
+    expected = (each[0] + (each[1] + each[2]) / 2 + each[3]) / 3
+    value = loss_of(logits, labels, loss="cross-entropy", class_weights="balanced")
+    assert value == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_any_of_several_classes_is_a_bce_each():
+    logits = torch.tensor([[1.0, -2.0], [0.3, 0.4]])
+    labels = torch.tensor([[1, 1], [0, 0]])
+    each = [log1pexp(-1.0), log1pexp(2.0), log1pexp(0.3), log1pexp(0.4)]
+    assert loss_of(logits, labels, loss="bce") == pytest.approx(sum(each) / 4, rel=1e-6)
+    rare = torch.tensor([[1, 1], [0, 0], [0, 0], [0, 1]])
+    weights = class_weights(Recipe(class_weights="balanced"), rare, 2)
+    assert weights is not None
+    assert weights.tolist() == [3.0, 1.0]
 
 
 def test_smoothing_moves_targets_to_the_middle():

@@ -7,6 +7,7 @@ import torch
 
 from greenstick.cohorts.cohort import make_cohort
 from greenstick.errors import GreenstickError
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.samples import EpochSampler, RowDataset, make_loader, make_rows
 
 LABELS = np.array([1] * 10 + [0] * 40)
@@ -90,6 +91,10 @@ def test_rows_from_a_cohort_have_boxes_on_the_canvas(miniature, tmp_path):
     assert rows.boxes[2] is not None
     assert rows.boxes[2].shape == (0, 4)
     assert rows.boxes[3] is None
+    none = cohort.table.with_columns(label=pl.lit(0, dtype=pl.Int8))
+    many = ClassifierSettings(classes=("fracture", "no fracture"), outputs="any-of")
+    rows = make_rows(miniature.store, none, miniature.rows.keys[:4], many)
+    assert rows.labels.tolist() == [[0, 1]] * 4
     unlabeled = cohort.table.with_columns(label=pl.lit(None, dtype=pl.Int8))
     with pytest.raises(GreenstickError, match="have no label"):
         make_rows(miniature.store, unlabeled, miniature.rows.keys[:4])

@@ -3,8 +3,9 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
@@ -19,17 +20,33 @@ class _Part(BaseModel):
 
 
 class CardCalibration(_Part):
-    """Temperature scaling: probability = sigmoid or softmax of logits / temperature."""
+    """Temperature scaling: probability = sigmoid or softmax of logits / temperature.
+
+    Attributes
+    ----------
+    temperature
+        Of all classes; of classes of which any may hold only where ``temperatures`` is empty.
+    temperatures
+        One a class, where any may hold: each has a sigmoid of its own.
+    """
 
     temperature: float = Field(default=1.0, gt=0.0)
+    temperatures: tuple[Annotated[float, Field(gt=0.0)], ...] = ()
     fitted_on: str
     n: int = Field(ge=0)
 
 
 class CardOperatingPoint(_Part):
-    """A threshold on the calibrated probability, and where it came from."""
+    """A threshold on the calibrated probability, and where it came from.
+
+    Attributes
+    ----------
+    class_name
+        Of several classes, the one whose probability is meant; empty: a fracture's.
+    """
 
     threshold: float
+    class_name: str = ""
     rule: str
     chosen_on: str
     n: int = Field(ge=0)
@@ -92,6 +109,16 @@ class Card(_Part):
     greenstick: str = __version__
     research_use: str = RESEARCH_USE
 
+    @model_validator(mode="after")
+    def _one_a_class(self) -> Self:
+        temperatures = self.calibration.temperatures if self.calibration else ()
+        if temperatures and len(temperatures) != len(self.classes):
+            raise ValueError("calibration.temperatures: one a class")
+        unknown = {point.class_name for point in self.operating_points} - {"", *self.classes}
+        if unknown:
+            raise ValueError(f"operating_points: no class {sorted(unknown)[0]!r}")
+        return self
+
     @property
     def backbone(self) -> str:
         """The timm name of the backbone; of an ensemble each once, joined by plus signs."""
@@ -110,8 +137,14 @@ class Card(_Part):
 
     @property
     def temperature(self) -> float:
-        """The calibration's temperature; 1 where there is none."""
+        """The calibration's temperature of all classes; 1 where there is none."""
         return self.calibration.temperature if self.calibration else 1.0
+
+    def temperature_of(self, class_name: str) -> float:
+        """Return what the logit of a class is divided by."""
+        if self.calibration and self.calibration.temperatures:
+            return self.calibration.temperatures[self.classes.index(class_name)]
+        return self.temperature
 
 
 def read_card(folder: Path | str) -> Card:

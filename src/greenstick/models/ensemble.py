@@ -94,7 +94,7 @@ def _check(members: Sequence[Classifier]) -> None:
             f"An ensemble needs two members or more, and got {len(members)}.",
             remedy="Give the models of several folds or seeds.",
         )
-    if len({member.settings.classes for member in members}) > 1:
+    if len({(member.settings.classes, member.settings.outputs) for member in members}) > 1:
         raise GreenstickError(
             "The members of this ensemble have different classes.",
             remedy="Join models of one experiment, or of experiments on the same classes.",

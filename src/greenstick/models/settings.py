@@ -16,7 +16,11 @@ class ClassifierSettings(BaseModel):
     classes: tuple[str, ...] = Field(
         default=("fracture",),
         min_length=1,
-        description="one name: one logit (sigmoid); several: one each (softmax)",
+        description="one name: one logit; several: one each",
+    )
+    outputs: Literal["one-of", "any-of"] = Field(
+        default="one-of",
+        description="of several classes: just one holds (softmax), or any may (a sigmoid each)",
     )
     weights: str = Field(
         default="auto",

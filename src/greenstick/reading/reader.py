@@ -110,7 +110,7 @@ class Reader:
             "backbone": self.card.backbone,
             "canvas_px": self.card.canvas_px,
             "flip_average": self.card.flip_average,
-            "temperature": self.card.temperature,
+            "temperature": self._temperature.value,
             "temperature_fitted_on": calibration.fitted_on if calibration else "",
             "threshold": point.threshold if point else None,
             "threshold_rule": point.rule if point else "",
@@ -179,8 +179,8 @@ class Reader:
 
     def _one_logit(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn class logits, (C, ...), into the log odds of a fracture, at the temperature."""
-        if len(logits) == 1:
-            return np.asarray(logits[0])
+        if len(logits) == 1 or self.card.classifier.outputs == "any-of":
+            return np.asarray(logits[self._fracture])
         scaled = np.moveaxis(logits, 0, -1) / self._temperature.value
         shifted = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         share = (shifted / shifted.sum(axis=-1, keepdims=True))[..., self._fracture]
@@ -226,14 +226,18 @@ def _temperature(card: Card) -> Temperature:
     if calibration is None:
         return Temperature(value=1.0, fitted_on="nothing: not calibrated", n=0)
     return Temperature(
-        value=calibration.temperature, fitted_on=calibration.fitted_on, n=calibration.n
+        value=card.temperature_of(card.classes[_fracture_class(card)]),
+        fitted_on=calibration.fitted_on,
+        n=calibration.n,
     )
 
 
 def _operating_point(card: Card) -> OperatingPoint | None:
-    if not card.operating_points:
+    fracture = card.classes[_fracture_class(card)]
+    points = [point for point in card.operating_points if point.class_name in ("", fracture)]
+    if not points:
         return None
-    first = card.operating_points[0]
+    first = points[0]
     return OperatingPoint.model_validate(
         {name: getattr(first, name) for name in ("threshold", "rule", "chosen_on", "n")}
     )

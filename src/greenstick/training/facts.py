@@ -4,6 +4,7 @@ import hashlib
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -94,6 +95,6 @@ def fingerprint(rows: Rows) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for key, label, boxes in zip(rows.keys, rows.labels, rows.boxes, strict=True):
         digest.update(key)
-        digest.update(int(label).to_bytes(4, "little"))
+        digest.update(np.asarray(label, dtype="<i4").tobytes())
         digest.update(b"?" if boxes is None else boxes.tobytes())
     return digest.hexdigest()

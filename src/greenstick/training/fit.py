@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier, build_classifier
 from greenstick.models.settings import ClassifierSettings
+from greenstick.training.checks import check
 from greenstick.training.cpu import kept_memory, quicken
 from greenstick.training.facts import (
     FACTS,
@@ -107,7 +108,7 @@ def fit(
         Where training or validation rows are of one class only, the loss is no longer a number,
         weights cannot be had, or the user stopped the training (which then resumes).
     """
-    _check(data, recipe, classifier_settings)
+    check(data, recipe, classifier_settings)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -124,7 +125,7 @@ def fit(
             if trainer.is_global_zero:
                 write_facts(folder, facts.model_copy(update={"finished": True}))
                 (folder / RESUME).unlink(missing_ok=True)  # four times the size of the weights
-    return _result(model, folder, facts, prior_shift(data.train.labels, recipe, model))
+    return _result(model, folder, facts, prior_shift(data.train.labels, recipe))
 
 
 def _settle(
@@ -185,49 +186,15 @@ def _make_trainer(recipe: Recipe, keeper: Keeper, flags: dict[str, Any]) -> ligh
     return trainer
 
 
-def _check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> None:
-    for name, rows in (("training", data.train), ("validation", data.valid)):
-        if len(rows) == 0:
-            raise GreenstickError(
-                f"There are no {name} images.", remedy="Check the split's fractions or column."
-            )
-        if len(np.unique(rows.labels)) < 2:
-            raise GreenstickError(
-                f"All {len(rows)} {name} images are of one class.",
-                remedy="Both classes are needed on each side: use a larger or stratified split.",
-            )
-    if recipe.loss == "cross-entropy" and len(settings.classes) == 1:
-        raise GreenstickError(
-            "Cross-entropy needs two classes or more, and the model has one output.",
-            remedy="Set recipe.loss to 'bce', or give the classes both names.",
-        )
-    if recipe.box_loss_weight and len(settings.classes) > 1:
-        raise GreenstickError(
-            "The box loss is for a model of one output: fracture or not.",
-            remedy="Set recipe.box_loss_weight to 0, or keep the one class 'fracture'.",
-        )
-    if recipe.crop_px > recipe.canvas_px:
-        raise GreenstickError(
-            f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
-            remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
-        )
-    if data.store.canvas_px != recipe.canvas_px:
-        raise GreenstickError(
-            f"The pixel store holds canvases of {data.store.canvas_px} px, and the recipe wants "
-            f"{recipe.canvas_px} px.",
-            remedy="Open the pixel store with the recipe's canvas_px.",
-        )
-
-
-def prior_shift(labels: NDArray[np.int64], recipe: Recipe, model: Classifier) -> float:
+def prior_shift(labels: NDArray[np.int64], recipe: Recipe) -> float:
     """Return what to add to logits that were learned on a share of fractures not the rows' own.
 
     A network that sees fractures more often than they occur calls them too likely by the ratio
     of the odds (Elkan, IJCAI 2001). A temperature cannot mend that: it keeps logit 0 at 0.5.
     """
-    if not recipe.positive_share or len(model.settings.classes) > 1:
+    if not recipe.positive_share:
         return 0.0
-    own, drawn = float((labels > 0).mean()), recipe.positive_share
+    own, drawn = float((labels == 1).mean()), recipe.positive_share
     return math.log(own / (1.0 - own)) - math.log(drawn / (1.0 - drawn))
 
 

@@ -72,7 +72,7 @@ class Learner(lightning.LightningModule):
         self.train_loss = math.nan
         self._valid_labels = torch.from_numpy(data.valid.labels)
         self._weights = class_weights(
-            torch.from_numpy(data.train.labels), len(model.settings.classes)
+            recipe, torch.from_numpy(data.train.labels), len(model.settings.classes)
         )
         self._losses: list[Tensor] = []
         self._seen: list[tuple[Tensor, Tensor]] = []
@@ -131,9 +131,7 @@ class Learner(lightning.LightningModule):
         torch.manual_seed(self._seed_of(2 * step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             prediction = self.model(images)
-        loss = image_loss(
-            self.recipe, prediction.logits.float(), labels, self._weights.to(self.device)
-        )
+        loss = image_loss(self.recipe, prediction.logits.float(), labels, self._weights)
         if self.recipe.box_loss_weight:
             cells = box_loss(prediction.maps, boxes, annotated, images.shape[-1])
             loss = loss + self.recipe.box_loss_weight * cells

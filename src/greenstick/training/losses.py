@@ -7,7 +7,7 @@ from torch.nn import functional
 from greenstick.training.recipe import Recipe
 
 
-def image_loss(recipe: Recipe, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+def image_loss(recipe: Recipe, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
     """Return the mean loss of a batch.
 
     Parameters
@@ -15,32 +15,46 @@ def image_loss(recipe: Recipe, logits: Tensor, labels: Tensor, weights: Tensor) 
     recipe
         ``loss``, ``label_smoothing`` and ``focal_gamma`` are used.
     logits
-        (N, C). For C = 1 the label is 0 or 1; for C > 1 it is a class, of which 'bce', 'focal'
-        and 'weighted-bce' score each against the rest.
+        (N, C).
     labels
-        int64 of shape (N,).
+        int64: (N,) of 0 and 1 for C = 1, (N,) of classes, or (N, C) of 0 and 1. Of classes 'bce'
+        and 'focal' score each against the rest.
     weights
-        (C,) for C > 1, else (1,): weight of a positive in 'weighted-bce', as by
-        :func:`class_weights`.
+        (C,), as by :func:`class_weights`.
     """
+    weights = None if weights is None else weights.to(logits.device)
+    smoothing = recipe.label_smoothing
     if recipe.loss == "cross-entropy":
-        both = logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
-        return functional.cross_entropy(both, labels, label_smoothing=recipe.label_smoothing)
-    hard = labels[:, None].float() if logits.shape[1] == 1 else _one_hot(labels, logits.shape[1])
-    soft = hard * (1.0 - recipe.label_smoothing) + recipe.label_smoothing / 2.0
-    if recipe.loss == "weighted-bce":
-        return functional.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights)
-    each = functional.binary_cross_entropy_with_logits(logits, soft, reduction="none")
+        return functional.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
+    hard = hot(labels, logits.shape[1])
+    soft = hard * (1.0 - smoothing) + smoothing / 2.0
+    each = functional.binary_cross_entropy_with_logits(
+        logits, soft, pos_weight=weights, reduction="none"
+    )
     if recipe.loss == "focal":  # Lin et al., ICCV 2017
         each = each * (hard - torch.sigmoid(logits)).abs().pow(recipe.focal_gamma)
     return each.mean()
 
 
-def class_weights(labels: Tensor, classes: int) -> Tensor:
-    """Return negatives over positives, (classes,) or (1,): what balances 'weighted-bce'."""
-    counts = torch.bincount(labels, minlength=max(2, classes)).float()
-    positives = counts[1:2] if classes == 1 else counts[:classes]
-    return (len(labels) - positives) / positives.clamp_min(1.0)
+def class_weights(recipe: Recipe, labels: Tensor, classes: int) -> Tensor | None:
+    """Return weights (classes,) that balance rare classes with common ones; None where unwanted.
+
+    For 'bce' and 'focal' those of a class weigh as much together as all others: negatives over
+    positives. For 'cross-entropy' all classes weigh the same together, and the mean weight is 1.
+    """
+    if recipe.class_weights == "none":
+        return None
+    positives = hot(labels, classes).sum(dim=0).clamp_min(1.0)
+    if recipe.loss == "cross-entropy":
+        return len(labels) / (classes * positives)
+    return (len(labels) - positives) / positives
+
+
+def hot(labels: Tensor, classes: int) -> Tensor:
+    """Return labels as float32 of 0 and 1, (N, classes)."""
+    if labels.ndim == 2:
+        return labels.float()
+    return labels[:, None].float() if classes == 1 else functional.one_hot(labels, classes).float()
 
 
 def box_loss(maps: Tensor, boxes: Tensor, annotated: Tensor, size_px: int) -> Tensor:
@@ -81,7 +95,3 @@ def cell_targets(boxes: Tensor, size_px: int, rows: int, columns: int) -> Tensor
 def _overlap(low: Tensor, high: Tensor, size_px: int, cells: int) -> Tensor:
     edges = torch.arange(cells + 1, device=low.device) * (size_px / cells)
     return (low[..., None] < edges[1:]) & (high[..., None] > edges[:-1])
-
-
-def _one_hot(labels: Tensor, classes: int) -> Tensor:
-    return functional.one_hot(labels, classes).float()

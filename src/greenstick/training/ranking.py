@@ -20,12 +20,14 @@ def auroc(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
 
 
 def mean_auroc(labels: NDArray[np.int64], logits: NDArray[np.floating]) -> float:
-    """Return the AUROC of logits of shape (n, C); for C > 1 the mean of each against the rest.
+    """Return the AUROC of logits of shape (n, C); for C > 1 the mean of each class's.
 
-    Classes that are absent from the labels are left out of the mean.
+    A class is ranked against the rest where labels are (n,) class numbers, and by itself where
+    they are (n, C) of 0 and 1. Classes that all rows or none are of are left out of the mean.
     """
     if logits.shape[1] == 1:
         return auroc(labels == 1, logits[:, 0])
-    each = [auroc(labels == c, logits[:, c]) for c in range(logits.shape[1])]
+    columns = labels.T if labels.ndim == 2 else [labels == c for c in range(logits.shape[1])]
+    each = [auroc(hot == 1, logits[:, c]) for c, hot in enumerate(columns)]
     known = [value for value in each if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")

@@ -80,8 +80,13 @@ class Recipe(_Settings):
     frozen_stages: int = Field(
         default=0, ge=0, description="first stages of the backbone that are never trained"
     )
-    loss: Literal["bce", "weighted-bce", "focal", "cross-entropy"] = Field(
-        default="bce", description="cross-entropy is for two classes and more"
+    loss: Literal["bce", "focal", "cross-entropy"] = Field(
+        default="bce",
+        description="bce and focal score each class by itself; cross-entropy is for several "
+        "classes of which one holds",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: rare classes weigh more in the loss"
     )
     label_smoothing: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="share by which targets move to the middle"

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from greenstick.cohorts.pixels import PixelStore
-from greenstick.errors import GreenstickError
+from greenstick.models.settings import ClassifierSettings
+from greenstick.training.labels import class_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Rows:
     keys
         Of the pixel store, one an image.
     labels
-        int64 of shape (n,): 0 or 1, or the class.
+        int64 of shape (n,): 0 or 1, or the class; (n, C): 0 or 1 for each class where any may hold.
     boxes
         One an image: float64 of shape (k, 4), as x, y, width, height in canvas pixels; None
         where it is not known whether and where there are boxes.
@@ -67,7 +68,7 @@ class Batch:
     canvases
         uint8 (n, canvas_px, canvas_px).
     labels
-        int64 (n,).
+        int64 (n,) or (n, C).
     boxes
         float32 (n, k, 4): left, top, right, bottom on the canvas; unused places are zero.
     annotated
@@ -91,7 +92,12 @@ class Batch:
         return Batch(*(value.pin_memory() for value in values))
 
 
-def make_rows(store: PixelStore, table: pl.DataFrame, keys: Sequence[bytes]) -> Rows:
+def make_rows(
+    store: PixelStore,
+    table: pl.DataFrame,
+    keys: Sequence[bytes],
+    settings: ClassifierSettings | None = None,
+) -> Rows:
     """Join a cohort's rows with their pixels.
 
     Parameters
@@ -99,29 +105,27 @@ def make_rows(store: PixelStore, table: pl.DataFrame, keys: Sequence[bytes]) -> 
     store
         Holds every key.
     table
-        Rows of a cohort: ``label`` and ``boxes`` are used.
+        Rows of a cohort.
     keys
         One a row, as :meth:`PixelStore.add` returned them.
+    settings
+        Whose classes the labels are of, as by :func:`class_labels`; None: fracture or not.
 
     Raises
     ------
     GreenstickError
-        Where a label is unknown.
+        Where a label is unknown, or a row does not fit the classes.
     """
-    if table["label"].null_count():
-        raise GreenstickError(
-            f"{table['label'].null_count()} images to train on have no label.",
-            remedy="Label them, or leave them out of the split.",
-        )
+    labels = class_labels(table, settings or ClassifierSettings())
     boxes = [
         _canvas_boxes(store, key, row, label)
         for key, row, label in zip(keys, table["boxes"], table["label"], strict=True)
     ]
-    return Rows(list(keys), table["label"].to_numpy().astype(np.int64), boxes)
+    return Rows(list(keys), labels, boxes)
 
 
 def _canvas_boxes(
-    store: PixelStore, key: bytes, boxes: Any, label: int
+    store: PixelStore, key: bytes, boxes: Any, label: int | None
 ) -> NDArray[np.float64] | None:
     if boxes is None or (label == 1 and len(boxes) == 0):
         # An image without a fracture has no box, whether anybody looked for one or not. A
@@ -172,13 +176,13 @@ class EpochSampler(Sampler[list[int]]):
     Parameters
     ----------
     labels
-        int64 of shape (n,).
+        int64 of shape (n,) or (n, C).
     batch_size
         Images a batch and process.
     seed
         Of the order; None keeps the rows' own order (validation).
     positive_share
-        Share of label 1 (or of classes above 0) among what is drawn: the rarer side is drawn
+        Share of label 1 among what is drawn: the rarer side is drawn
         again and again, and an epoch stays as long as the rows are many. 0: rows as they come.
     rank, world
         This process, and how many there are.
@@ -228,9 +232,9 @@ class EpochSampler(Sampler[list[int]]):
         if self.seed is None:
             return np.arange(n)
         rng = np.random.default_rng([self.seed, self.epoch])
-        positives, negatives = (np.flatnonzero(self.labels > 0), np.flatnonzero(self.labels == 0))
-        if not self.positive_share or not len(positives) or not len(negatives):
+        if not self.positive_share:
             return rng.permutation(n)
+        positives, negatives = (np.flatnonzero(self.labels == 1), np.flatnonzero(self.labels == 0))
         wanted = max(1, round(n * self.positive_share))
         drawn = np.concatenate(
             [_cycle(positives, wanted, rng), _cycle(negatives, max(1, n - wanted), rng)]

@@ -1,0 +1,86 @@
+"""What must hold before anything is trained, told in the user's words."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greenstick.errors import GreenstickError
+from greenstick.models.settings import ClassifierSettings
+from greenstick.training.recipe import Recipe
+from greenstick.training.samples import TrainingData
+
+
+def check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> None:
+    """Refuse data and settings that cannot give a model.
+
+    Raises
+    ------
+    GreenstickError
+        Where rows are missing or of one class only, or settings contradict each other or the
+        pixel store.
+    """
+    for name, labels in (("training", data.train.labels), ("validation", data.valid.labels)):
+        _check_labels(name, labels, settings)
+    _check_classes(data.train.labels, settings)
+    _check_outputs(recipe, settings)
+    if recipe.crop_px > recipe.canvas_px:
+        raise GreenstickError(
+            f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
+            remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
+        )
+    if data.store.canvas_px != recipe.canvas_px:
+        raise GreenstickError(
+            f"The pixel store holds canvases of {data.store.canvas_px} px, and the recipe wants "
+            f"{recipe.canvas_px} px.",
+            remedy="Open the pixel store with the recipe's canvas_px.",
+        )
+
+
+def _check_labels(name: str, labels: NDArray[np.int64], settings: ClassifierSettings) -> None:
+    if len(labels) == 0:
+        raise GreenstickError(
+            f"There are no {name} images.", remedy="Check the split's fractions or column."
+        )
+    several = settings.outputs == "any-of" and len(settings.classes) > 1
+    if several != (labels.ndim == 2) or labels.max() >= max(2, len(settings.classes)):
+        raise GreenstickError(
+            f"The labels of the {name} images do not fit the model's {len(settings.classes)} "
+            f"outputs ({settings.outputs}).",
+            remedy="Make the rows with the model's settings.",
+        )
+    columns = labels.T if several else labels[None]
+    if all(len(np.unique(column)) < 2 for column in columns):
+        raise GreenstickError(
+            f"All {len(labels)} {name} images are of one class.",
+            remedy="Both classes are needed on each side: use a larger or stratified split.",
+        )
+
+
+def _check_classes(labels: NDArray[np.int64], settings: ClassifierSettings) -> None:
+    if len(settings.classes) == 1:
+        return
+    held = labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels)
+    for number, name in enumerate(settings.classes):
+        if number >= len(held) or held[number] == 0:
+            raise GreenstickError(
+                f"No training image is of class {name!r}.",
+                remedy="Check the name in model.classes, or leave the class out.",
+            )
+
+
+def _check_outputs(recipe: Recipe, settings: ClassifierSettings) -> None:
+    if recipe.loss == "cross-entropy" and len(settings.classes) == 1:
+        raise GreenstickError(
+            "Cross-entropy needs two classes or more, and the model has one output.",
+            remedy="Set recipe.loss to 'bce', or give the classes both names.",
+        )
+    if recipe.loss == "cross-entropy" and settings.outputs == "any-of":
+        raise GreenstickError(
+            "Cross-entropy is for classes of which one holds, and of these any may.",
+            remedy="Set recipe.loss to 'bce' or 'focal', or model.outputs to 'one-of'.",
+        )
+    for setting in ("box_loss_weight", "positive_share", "crop_px"):
+        if getattr(recipe, setting) and len(settings.classes) > 1:
+            raise GreenstickError(
+                f"The setting {setting!r} is for a model of one output: fracture or not.",
+                remedy=f"Set recipe.{setting} to 0, or keep the one class 'fracture'.",
+            )
