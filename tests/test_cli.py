@@ -37,6 +37,7 @@ VERBS = [
     ("experiment", "run"),
     ("evaluate",),
     ("compare",),
+    ("readers",),
     ("read",),
     ("report",),
 ]
@@ -93,3 +94,21 @@ def test_anybodys_scores_are_judged_and_compared(tmp_path: Path) -> None:
     refused = greenstick("evaluate", "a.csv", "-o", "out", cwd=tmp_path)
     assert refused.returncode == 1
     assert "truth" in refused.stderr
+
+
+def test_a_reader_study_is_judged(tmp_path: Path) -> None:
+    ratings = [
+        f"{i},{i % 2},{reader},{modality},{int((i * step) % 10 < 3 + 5 * (i % 2))}"
+        for modality, step in (("alone", 3), ("with AI", 7))
+        for reader in ("ann", "bob")
+        for i in range(40)
+    ]
+    (tmp_path / "r.csv").write_text("\n".join(["case,label,reader,modality,score", *ratings]))
+    judged = greenstick("readers", "r.csv", "-o", "out", "--json", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    study = json.loads((tmp_path / "out" / "readers.json").read_text())
+    assert study == json.loads(judged.stdout)
+    assert (study["readers"], study["modalities"]) == (["ann", "bob"], ["alone", "with AI"])
+    printed = greenstick("readers", "r.csv", "-o", "out", cwd=tmp_path)
+    assert "Cohen's kappa" in printed.stdout
+    assert RESEARCH_USE in printed.stdout

@@ -1,4 +1,4 @@
-"""Verbs that judge scores: evaluate, compare, report."""
+"""Verbs that judge scores: evaluate, compare, readers, report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -107,6 +107,53 @@ def compare(
         typer.echo(comparison.model_dump_json(indent=2))
     else:
         print_comparison(comparison, output / "comparison.json")
+
+
+@app.command(epilog="Example: greenstick readers readers.csv -o out --call-from 3")
+def readers(
+    ratings: Annotated[
+        Path, typer.Argument(help="CSV or Parquet with image, label, reader, score, modality.")
+    ],
+    output: Annotated[Path, typer.Option("-o", help="Folder for readers.json.")],
+    column: Columns = None,
+    positive: Positive = None,
+    call_from: Annotated[
+        float | None, typer.Option(help="Lowest rating that calls a fracture; for 0 and 1 none.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Modality that others are compared with; else the first.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Scores of a model on the same images.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="The model's operating point, fixed beforehand.")
+    ] = None,
+    drop_missing: DropMissing = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Judge readers, without and with AI: each, their agreement, and all of them together."""
+    from greenstick.decision.operating_points import given_point
+    from greenstick.evidence.readers.study import judge_readers, write_reader_study
+    from greenstick.reports.readers_terminal import print_reader_study
+    from greenstick.scores import read_scores
+
+    study = judge_readers(
+        read_scores(ratings, columns=pairs_of(column), positive=positive or []),
+        call_from=call_from,
+        reference=reference,
+        model=None if scores is None else read_scores(scores, positive=positive or []),
+        model_name="model" if scores is None else scores.stem,
+        point=None if threshold is None else given_point(threshold),
+        missing="drop" if drop_missing else "refuse",
+        seed=seed,
+    )
+    write_reader_study(study, output / "readers.json")
+    if as_json:
+        typer.echo(study.model_dump_json(indent=2))
+    else:
+        print_reader_study(study, output / "readers.json")
 
 
 @app.command(epilog="Example: greenstick report runs/x")
