@@ -53,11 +53,17 @@ def stretch(values: NDArray[Any], counts: NDArray[np.bool_] | None = None) -> ND
     counts
         Where False, a value has no say in the range (padding).
     """
-    wide = values.astype(np.float64)
-    finite = np.isfinite(wide)
-    said = wide[finite if counts is None else finite & counts]
+    finite = np.isfinite(values) if values.dtype.kind == "f" else None
+    counted = [part for part in (finite, counts) if part is not None]
+    said = values[np.logical_and.reduce(counted)] if counted else values
     if said.size == 0 or said.min() == said.max():
         return np.zeros(values.shape, np.float32)
-    low, high = said.min(), said.max()
-    scaled = np.where(finite, (wide - low) / (high - low), 0.0)
-    return np.clip(scaled, 0.0, 1.0).astype(np.float32)
+    low, high = float(said.min()), float(said.max())
+    # Doubles only where single precision would lose steps of the file's own.
+    wide = np.dtype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    scaled: NDArray[Any] = np.subtract(values, low, dtype=wide)
+    scaled /= high - low
+    if finite is not None:
+        scaled[~finite] = 0.0
+    np.clip(scaled, 0.0, 1.0, out=scaled)
+    return scaled.astype(np.float32, copy=False)

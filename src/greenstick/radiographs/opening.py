@@ -1,6 +1,6 @@
 """One file becomes one :class:`~greenstick.radiographs.radiograph.Radiograph`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from greenstick.errors import GreenstickError
@@ -43,7 +43,9 @@ _STRANGERS: tuple[tuple[int, bytes, str], ...] = (
 _SNIFF_BYTES = 352
 
 
-def open_radiograph(path: Path | str, *, at_least_px: int | None = None) -> Radiograph:
+def open_radiograph(
+    path: Path | str, *, at_least_px: int | None = None, accept: Collection[str] = ()
+) -> Radiograph:
     """Open a PNG, JPEG, TIFF, 2-D NIfTI or DICOM file as a radiograph.
 
     The format is told by the file's content, not by its name.
@@ -54,7 +56,11 @@ def open_radiograph(path: Path | str, *, at_least_px: int | None = None) -> Radi
         The file.
     at_least_px
         Where given, the decoder may give a reduced image, as long as its longer side is not
-        below this (JPEG at 1/2, 1/4 or 1/8). None decodes every pixel.
+        below this (JPEG at 1/2, 1/4 or 1/8, JPEG 2000 at any power of two, within DICOM too).
+        None decodes every pixel.
+    accept
+        Modalities of DICOM files that are read besides those of plain radiographs; see
+        :data:`greenstick.radiographs.dicom.BY_CHOICE`.
 
     Raises
     ------
@@ -66,6 +72,8 @@ def open_radiograph(path: Path | str, *, at_least_px: int | None = None) -> Radi
     head = _first_bytes(path)
     for offset, sign, decoder in _SIGNS:
         if head[offset : offset + len(sign)] == sign:
+            if decoder is open_dicom:
+                return open_dicom(path, at_least_px, accept=accept)
             return decoder(path, at_least_px)
     raise GreenstickError(
         f"{path.name} is {_what(head)}, not a PNG, JPEG, TIFF, NIfTI or DICOM image.",

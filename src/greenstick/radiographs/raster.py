@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageOps, TiffImagePlugin
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.cut_jpeg import is_cut_jpeg
 from greenstick.radiographs.decoding import decoding
 from greenstick.radiographs.levels import MAX_PIXELS, to_unit
 from greenstick.radiographs.radiograph import Radiograph
@@ -66,7 +67,7 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
     _draft(image, at_least_px)
     inverted = _is_min_white(image)
     image.load()
-    if image.format == "JPEG" and _ends_in_gray(image) and _is_cut(image, path):
+    if image.format == "JPEG" and _is_cut(image, path):
         raise OSError("truncated before its end mark")
     shown = ImageOps.exif_transpose(image)
     gray, colored = _to_gray(shown, path)
@@ -131,26 +132,14 @@ def _over_black(gray: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.composite(gray, Image.new("L", gray.size, 0), alpha)
 
 
-def _ends_in_gray(image: Image.Image) -> bool:
-    """Whether the last row is the mid gray that libjpeg gives where there are no data."""
-    last_row = image.crop((0, image.height - 1, image.width, image.height))
-    return last_row.getchannel(0).getextrema() == (128, 128)
-
-
 def _is_cut(image: Image.Image, path: Path) -> bool:
-    """Tell a JPEG whose data end before its end mark, which libjpeg only warns of.
+    def decode(content: bytes) -> NDArray[np.uint8]:
+        with Image.open(BytesIO(content), formats=("JPEG",)) as other:
+            other.draft(image.mode, image.size)
+            return np.asarray(other.getchannel(0))
 
-    Further data put before the end mark change the picture of such a file, and of no whole one.
-    """
-    content = path.read_bytes()
-    end = content.rfind(b"\xff\xd9")
-    longer = content[:end] + bytes(range(1, 255)) * 8 + content[end:]
-    with Image.open(BytesIO(longer), formats=("JPEG",)) as other:
-        other.draft(image.mode, image.size)
-        return (
-            other.size != image.size
-            or ImageChops.difference(other.getchannel(0), image.getchannel(0)).getbbox() is not None
-        )
+    values = np.asarray(image.getchannel(0))
+    return is_cut_jpeg(path.read_bytes(), values, decode, filler=128)
 
 
 def _is_min_white(image: Image.Image) -> bool:

@@ -12,12 +12,32 @@ from greenstick.radiographs.levels import stretch
 Floats = NDArray[np.float64]
 
 
-def show(stored: NDArray[Any], file: pydicom.Dataset) -> NDArray[np.float32]:
+def maps_alone(file: pydicom.Dataset) -> bool:
+    """Say whether each value is shown alike whatever else the image holds.
+
+    Then an image that was decoded at a reduced size is shown as the whole one is.
+    """
+    if file.get("PixelPaddingValue") is not None:
+        return False  # mixed with its neighbors, padding cannot be told any more
+    return bool(file.get("VOILUTSequence")) or _has_window(file)
+
+
+def is_inverted(file: pydicom.Dataset) -> bool:
+    """Say whether the least value is to be shown as white."""
+    shape = str(file.get("PresentationLUTShape") or "").strip().upper()
+    if shape in ("INVERSE", "IDENTITY"):
+        return shape == "INVERSE"
+    return str(file.PhotometricInterpretation) == "MONOCHROME1"
+
+
+def show(
+    stored: NDArray[Any], file: pydicom.Dataset, seen: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """Return float32 pixels in [0, 1], bone bright.
 
     Modality LUT, then VOI LUT, else the first window, else from the least to the greatest
-    value; then MONOCHROME1 is inverted. A window that shows the whole image as one gray is not
-    believed. Padding becomes black.
+    value; then inverted where the file says so. A window that shows the whole image as one gray
+    is not believed. Padding, and what is not seen, becomes black.
 
     Parameters
     ----------
@@ -25,40 +45,55 @@ def show(stored: NDArray[Any], file: pydicom.Dataset) -> NDArray[np.float32]:
         Integer values of shape (height, width), as decoded.
     file
         The file's elements.
+    seen
+        Which pixels lie within the display shutter; None: all.
     """
-    padding = _padding(stored, file)
     low, high = int(stored.min()), int(stored.max())
     # Every step maps a value alone: a table of the values is quicker than the image.
-    table, index = np.arange(low, high + 1), stored.astype(np.int64) - low
-    counts = np.zeros(table.shape, np.bool_)
-    counts[index] = True  # a value that does not occur has no say in the range
+    table = np.arange(low, high + 1)
+    index = stored - low if low else stored
+    padding = _padding(stored, file)
     is_padding = np.zeros(table.shape, np.bool_) if padding is None else _within(table, padding)
-    counts &= ~is_padding
+    counts = ~is_padding
+    if seen is not None or not maps_alone(file):
+        occurs = np.zeros(table.shape, np.bool_)
+        occurs[index if seen is None else index[seen]] = True
+        counts &= occurs  # a value that does not occur has no say in the range
     measured = np.asarray(apply_modality_lut(table, file), dtype=np.float64)
     shown = _voi(measured, file, counts)
-    if file.PhotometricInterpretation == "MONOCHROME1":
+    if is_inverted(file):
         shown = 1.0 - shown
     shown[is_padding] = 0.0
-    return np.take(shown.astype(np.float32), index)
+    pixels = np.take(shown.astype(np.float32), index)
+    if seen is not None:
+        pixels[~seen] = 0.0
+    return pixels
 
 
 def _voi(values: Floats, file: pydicom.Dataset, counts: NDArray[np.bool_]) -> Floats:
     """Map modality values to [0, 1]."""
     shown: Floats | None = None
     if file.get("VOILUTSequence"):
-        shown = _by_table(values, file.VOILUTSequence[0])
-    elif file.get("WindowWidth") is not None and file.get("WindowCenter") is not None:
+        shown = _by_table(values, file.VOILUTSequence[0], file)
+    elif _has_window(file):
         shown = _by_window(values, file)
     if shown is None or (counts.any() and np.ptp(shown[counts]) == 0.0):
         return stretch(values, counts).astype(np.float64)
     return shown
 
 
-def _by_table(values: Floats, item: pydicom.Dataset) -> Floats | None:
+def _has_window(file: pydicom.Dataset) -> bool:
+    return file.get("WindowWidth") is not None and file.get("WindowCenter") is not None
+
+
+def _by_table(values: Floats, item: pydicom.Dataset, file: pydicom.Dataset) -> Floats | None:
     """Look values up in a VOI LUT, scaled from its least to its greatest entry."""
     count, first, _ = (int(part) for part in item.LUTDescriptor)
+    if first >= 2**15 and values.min() < 0:
+        first -= 2**16  # its sign is that of the values, which a reader of its bytes cannot know
     data = item["LUTData"].value
-    entries = np.frombuffer(data, np.uint16) if isinstance(data, bytes) else np.asarray(data)
+    order = ">" if file.original_encoding == (False, False) else "<"
+    entries = np.frombuffer(data, f"{order}u2") if isinstance(data, bytes) else np.asarray(data)
     entries = entries[: count or 2**16]
     if entries.size == 0 or entries.min() == entries.max():
         return None

@@ -1,14 +1,16 @@
 import logging
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
-from greenstick.radiographs import dicom
+from greenstick.radiographs.dicom import film as opening
 from greenstick.radiographs.dicom import open_dicom
 
 Film = NDArray[np.uint8]
@@ -31,6 +33,7 @@ def test_lossless_transfer_syntaxes_are_equal_and_bone_is_bright(shared_data: Pa
     for name in ("RG3_J2KR", "RG3_JLSL", "RG3_RLE"):
         np.testing.assert_array_equal(open_dicom(folder / f"{name}.dcm").pixels, tibia.pixels)
     assert tibia.original_size_px == (1760, 1760)
+    assert (tibia.orientation, tibia.laterality) == (("R", "F"), "R")
     assert (tibia.body_part, tibia.view, tibia.modality) == ("EXTREMITY", "AP", "CR")
     # The shaft of the tibia (row 400, columns 820 to 940) against the air beside the leg.
     assert tibia.pixels[400, 820:940].mean() > 0.5 > 0.2 > tibia.pixels[400, 480:580].mean()
@@ -71,9 +74,105 @@ def test_what_the_file_says_is_kept(film: Film, write_dicom: Writer) -> None:
     assert (radiograph.modality, radiograph.patient) == ("CR", "MRN-4711")
 
 
-def test_spacing_at_the_detector_is_the_second_choice(film: Film, write_dicom: Writer) -> None:
-    path = write_dicom(film, PixelSpacing=["0", "0"], ImagerPixelSpacing=["0.15", "0.15"])
-    assert open_dicom(path).spacing_mm == (0.15, 0.15)
+TWO, ONE, ZERO = ["0.2", "0.2"], ["0.1", "0.1"], ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("elements", "spacing", "at"),
+    [
+        ({"PixelSpacing": ZERO, "ImagerPixelSpacing": TWO}, (0.2, 0.2), "detector"),
+        ({"PixelSpacing": TWO, "ImagerPixelSpacing": TWO}, (0.2, 0.2), "detector"),
+        ({"PixelSpacing": ONE, "ImagerPixelSpacing": TWO}, (0.1, 0.1), "body"),
+        ({"PixelSpacing": ONE, "PixelSpacingCalibrationType": "FIDUCIAL"}, (0.1, 0.1), "body"),
+        ({"PixelSpacing": ONE}, (0.1, 0.1), "unstated"),
+        ({"NominalScannedPixelSpacing": ONE}, (0.1, 0.1), "film"),
+        ({"PixelSpacing": ZERO}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_spacing_comes_from_the_right_element(
+    elements: dict[str, Any],
+    spacing: tuple[float, float] | None,
+    at: str | None,
+    film: Film,
+    write_dicom: Writer,
+) -> None:
+    radiograph = open_dicom(write_dicom(film, **elements))
+    assert (radiograph.spacing_mm, radiograph.spacing_at) == (spacing, at)
+
+
+def test_orientation_side_and_coded_parts(film: Film, write_dicom: Writer) -> None:
+    code = pydicom.Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "SCT", "Wrist joint"
+    radiograph = open_dicom(
+        write_dicom(
+            film, PatientOrientation=["L", "FP"], Laterality="R", AnatomicRegionSequence=[code]
+        )
+    )
+    assert radiograph.orientation == ("L", "FP")
+    assert (radiograph.laterality, radiograph.body_part) == ("R", "WRIST JOINT")
+    odd = open_dicom(write_dicom(film, PatientOrientation=["ZIMMERMANN", "F"], Laterality="LEFT"))
+    assert (odd.orientation, odd.laterality) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("elements", "codes"),
+    [
+        ({"BurnedInAnnotation": "YES"}, ["burned-in-annotation"]),
+        ({"BurnedInAnnotation": "NO"}, []),
+        ({"PresentationIntentType": "FOR PROCESSING"}, ["for-processing"]),
+        ({"PresentationLUTShape": "INVERSE"}, ["polarity"]),
+        ({"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"}, []),
+    ],
+)
+def test_remarks_on_the_pixels(
+    elements: dict[str, Any], codes: list[str], film: Film, write_dicom: Writer
+) -> None:
+    remarks = open_dicom(write_dicom(film, **elements)).remarks
+    assert [remark.code for remark in remarks] == codes
+    assert all(remark.remedy for remark in remarks)
+
+
+def test_other_projections_are_read_by_choice_alone(film: Film, write_dicom: Writer) -> None:
+    still = write_dicom(film, Modality="XA")
+    with pytest.raises(GreenstickError, match="--accept-modality XA"):
+        open_dicom(still)
+    assert open_dicom(still, accept=["XA"]).modality == "XA"
+    with pytest.raises(GreenstickError, match="modality is CT"):
+        open_dicom(write_dicom(film, Modality="CT"), accept=["XA"])
+
+
+def deflated(content: bytes, *, level: int = 6) -> bytes:
+    """Deflate what follows the file meta information, which says so."""
+    meta_end = 144 + int.from_bytes(content[140:144], "little")
+    meta = content[:meta_end].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
+    meta = meta.replace(b"UI\x14\x001.2.840.10008.1.2.1.99", b"UI\x16\x001.2.840.10008.1.2.1.99")
+    grown = len(meta) - 144
+    packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = packer.compress(content[meta_end:]) + packer.flush()
+    return meta[:140] + grown.to_bytes(4, "little") + meta[144:] + data
+
+
+def test_a_deflated_file_opens_and_a_cut_one_does_not(film: Film, write_dicom: Writer) -> None:
+    path = write_dicom(film)
+    plain, content = open_dicom(path), deflated(path.read_bytes())
+    path.write_bytes(content)
+    np.testing.assert_array_equal(open_dicom(path).pixels, plain.pixels)
+    path.write_bytes(content[:-40])
+    with pytest.raises(GreenstickError, match="does not decode"):
+        open_dicom(path)
+
+
+def test_a_deflated_bomb_is_left_packed(
+    film: Film, write_dicom: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenstick.radiographs.dicom.file._MOST_INFLATED", 2_000_000)
+    path = write_dicom(film)
+    bomb = path.read_bytes() + b"\x09\x00\x01\x00OB\0\0" + (2**25).to_bytes(4, "little")
+    path.write_bytes(deflated(bomb + bytes(2**25)))
+    assert path.stat().st_size < 50_000
+    with pytest.raises(GreenstickError, match="EOFError"):
+        open_dicom(path)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +233,6 @@ def test_a_file_without_preamble_opens(film: Film, write_dicom: Writer) -> None:
 def test_the_limit_of_pixels_comes_before_decoding(
     film: Film, write_dicom: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dicom, "MAX_PIXELS", 10)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 10)
     with pytest.raises(GreenstickError, match="million pixels"):
         open_dicom(write_dicom(film))

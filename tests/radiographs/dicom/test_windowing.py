@@ -3,9 +3,11 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.pixels import apply_voi_lut
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-from greenstick.radiographs.windowing import show
+from greenstick.radiographs.dicom.windowing import show
 
 
 def elements(**values: Any) -> pydicom.Dataset:
@@ -78,3 +80,61 @@ def test_a_window_that_shows_nothing_is_not_believed(center: str, width: str) ->
 
 def test_a_constant_image_is_black() -> None:
     assert not show(np.full((4, 4), 77, np.uint16), elements()).any()
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_a_voi_table_agrees_with_pydicom(bits: int) -> None:
+    item = pydicom.Dataset()
+    item.LUTDescriptor = [512, 1000, bits]
+    entries = np.rint((2**bits - 1) * np.linspace(0, 1, 512) ** 0.6).astype(int)
+    item.add_new("LUTData", "US", entries.tolist())
+    file = elements(VOILUTSequence=[item])
+    expected = apply_voi_lut(STORED, file) / (2**bits - 1)
+    np.testing.assert_allclose(show(STORED, file), expected, atol=1e-5)
+
+
+def test_a_modality_table_agrees_with_pydicom() -> None:
+    item = pydicom.Dataset()
+    item.LUTDescriptor = [4096, 0, 16]
+    item.ModalityLUTType = "US"
+    item.add_new(
+        "LUTData", "US", np.rint(65535 * np.linspace(1, 0, 4096) ** 2).astype(int).tolist()
+    )
+    file = elements(ModalityLUTSequence=[item], WindowCenter="32768", WindowWidth="65536")
+    expected = apply_voi_lut(apply_modality_lut(STORED, file), file) / 65535.0
+    np.testing.assert_allclose(show(STORED, file), expected, atol=1e-4)
+
+
+@given(
+    slope=st.floats(0.25, 4.0), intercept=st.floats(-2000, 2000), center=st.floats(-500, 4500),
+    width=st.floats(50, 9000), function=st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"]),
+)  # fmt: skip
+def test_any_rescaling_and_window_agree_with_pydicom(
+    slope: float, intercept: float, center: float, width: float, function: str
+) -> None:
+    file = elements(
+        RescaleSlope=f"{slope:.4f}", RescaleIntercept=f"{intercept:.2f}",
+        WindowCenter=f"{center:.2f}", WindowWidth=f"{width:.2f}", VOILUTFunction=function,
+    )  # fmt: skip
+    measured = apply_modality_lut(STORED, file)
+    voi = apply_voi_lut(measured, file)
+    low, high = (float(slope_end) for slope_end in (measured.min(), measured.max()))
+    assume(np.ptp(voi) > 0.02 * (high - low))
+    # pydicom scales to the range that the stored bits can have after rescaling.
+    expected = (voi - low) / (high - low)
+    np.testing.assert_allclose(show(STORED, file), expected, atol=1e-3)
+
+
+def test_the_presentation_shape_goes_before_the_photometric_interpretation() -> None:
+    window = {"WindowCenter": "1800", "WindowWidth": "900"}
+    plain = show(STORED, elements(**window))
+    inverse = show(STORED, elements(PresentationLUTShape="INVERSE", **window))
+    both = elements(
+        PresentationLUTShape="INVERSE", PhotometricInterpretation="MONOCHROME1", **window
+    )
+    identity = elements(
+        PresentationLUTShape="IDENTITY", PhotometricInterpretation="MONOCHROME1", **window
+    )
+    np.testing.assert_allclose(inverse, 1.0 - plain, atol=1e-6)
+    np.testing.assert_array_equal(show(STORED, both), inverse)
+    np.testing.assert_array_equal(show(STORED, identity), plain)
