@@ -94,12 +94,23 @@ def fit(radiograph: Radiograph, canvas_px: int) -> tuple[NDArray[np.uint8], Plac
         The mapping between original and canvas pixels.
     """
     placement = place(radiograph.original_size_px, canvas_px)
-    image = Image.fromarray(radiograph.pixels)
+    image, box = _whole(radiograph)
     # Pillow's bicubic widens with the factor, so nothing aliases when shrinking; it keeps more of
     # a thin fracture line than a box or a triangle does, most of all at factors just above 1.
-    resized = np.asarray(image.resize((placement.width, placement.height), _HOW))
+    resized = np.asarray(image.resize((placement.width, placement.height), _HOW, box))
     canvas = np.zeros((canvas_px, canvas_px), dtype=np.uint8)
     rows = slice(placement.top, placement.top + placement.height)
     columns = slice(placement.left, placement.left + placement.width)
     canvas[rows, columns] = np.rint(np.clip(resized, 0.0, 1.0) * 255.0)
     return canvas, placement
+
+
+def _whole(radiograph: Radiograph) -> tuple[Image.Image, tuple[float, float, float, float] | None]:
+    """Return the pixels, and the box of them that the original covers (None: all)."""
+    if radiograph.stride == 1:
+        return Image.fromarray(radiograph.pixels), None
+    # Every n-th pixel of the original: its edges lie a fraction of a pixel off those of ours.
+    pixels = np.pad(radiograph.pixels, ((0, 1), (0, 1)), mode="edge")
+    start = 0.5 - 0.5 / radiograph.stride
+    across, down = (start + side / radiograph.stride for side in radiograph.original_size_px)
+    return Image.fromarray(pixels), (start, start, across, down)

@@ -21,6 +21,9 @@ class Radiograph:
         decoded at a reduced size.
     decoder
         Which decoder gave the pixels, e.g. ``"pillow"``.
+    stride
+        Where pixels lie on every n-th of the original's, the first included, as a wavelet's low
+        band does: n. 1 where each lies in the middle of the originals that it stands for.
     spacing_mm
         (row, column) spacing of the original's pixels in mm, or None where the file is silent.
     spacing_at
@@ -41,6 +44,7 @@ class Radiograph:
     pixels: NDArray[np.float32]
     original_size_px: tuple[int, int]
     decoder: str
+    stride: int = 1
     spacing_mm: tuple[float, float] | None = None
     spacing_at: str | None = None
     body_part: str | None = None

@@ -15,6 +15,7 @@ from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.decoding import decoding
 from greenstick.radiographs.dicom import open_dicom
 from greenstick.radiographs.dicom.file import open_file
@@ -152,6 +153,20 @@ def test_reduced_pictures_show_the_same(
     assert found.decoder.endswith(f"1/{factor}") is (factor > 1)
     every = open_dicom(path).pixels[::factor, ::factor]  # a wavelet's low band lies on even samples
     assert np.abs(found.pixels - every).max() < 0.03
+
+
+@pytest.mark.parametrize("name", ["JPEG 2000", "HTJ2K"])
+def test_a_reduced_picture_lies_on_the_canvas_where_the_whole_one_does(
+    name: str, twelve_bits: Values, write_dicom: Writer
+) -> None:
+    syntax, encode, _ = LOSSLESS[name]
+    path = write_coded(write_dicom, twelve_bits, syntax, encode(twelve_bits))
+    whole, _ = fit(open_dicom(path), 64)
+    reduced, _ = fit(open_dicom(path, 64), 64)
+    assert open_dicom(path, 64).stride == 4
+    shifted = np.roll(whole, 1, axis=0)
+    difference = np.abs(reduced.astype(int) - whole)[1:-1]
+    assert difference.mean() < 0.1 * np.abs(shifted.astype(int) - whole)[1:-1].mean()
 
 
 def test_without_a_window_every_value_counts_and_nothing_is_reduced(

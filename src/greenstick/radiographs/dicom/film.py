@@ -97,6 +97,7 @@ def _open(file: DicomFile, path: Path, at_least_px: int | None) -> Radiograph:
         pixels,
         (int(elements.Columns), int(elements.Rows)),
         _told(decoded),
+        stride=decoded.stride,
         spacing_mm=spacing_mm,
         spacing_at=spacing_at,
         body_part=text(elements, "BodyPartExamined")

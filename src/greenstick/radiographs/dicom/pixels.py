@@ -5,7 +5,7 @@ a lenient one would make a gray picture of the rest of a damaged file.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -49,11 +49,14 @@ class Decoded:
         Which one gave them.
     factor
         By how much they are fewer than the file's, along each side: 1, 2, 4, ...
+    stride
+        As for :class:`~greenstick.radiographs.radiograph.Radiograph`.
     """
 
     values: Values
     decoder: str
     factor: int = 1
+    stride: int = 1
 
 
 def decode(file: DicomFile, *, at_least_px: int | None = None) -> Decoded | None:
@@ -168,7 +171,7 @@ def _decode_codestream(frame: bytes, layout: Layout, at_least_px: int | None) ->
         values = _with_sign(values, min(layout.bits_stored, header.bits))
     elif values.dtype.kind == "u" and header.bits > layout.bits_stored:
         values = np.minimum(values, values.dtype.type(2**layout.bits_stored - 1))
-    return Decoded(values, decoded.decoder, decoded.factor)
+    return replace(decoded, values=values)
 
 
 def _halvings(header: Codestream, most: int, at_least_px: int | None) -> int:
@@ -214,7 +217,7 @@ def _jpeg_2000(frame: bytes, header: Codestream, at_least_px: int | None) -> Dec
     halvings = _halvings(header, header.levels, at_least_px)
     if halvings == 0 or header.bits > 16:
         return Decoded(imagecodecs.jpeg2k_decode(frame), "OpenJPEG (imagecodecs)")
-    return Decoded(_reduced(frame, header, halvings), "OpenJPEG (Pillow)", 2**halvings)
+    return Decoded(_reduced(frame, header, halvings), "OpenJPEG (Pillow)", 2**halvings, 2**halvings)
 
 
 def _reduced(frame: bytes, header: Codestream, halvings: int) -> Values:
@@ -238,7 +241,7 @@ def _high_throughput(frame: bytes, header: Codestream, at_least_px: int | None) 
         return _jpeg_2000(frame, header, at_least_px)
     halvings = _halvings(header, header.levels, at_least_px)
     values = imagecodecs.htj2k_decode(frame, skipres=halvings or None)
-    return Decoded(values, "OpenJPH (imagecodecs)", 2**halvings)
+    return Decoded(values, "OpenJPH (imagecodecs)", 2**halvings, 2**halvings)
 
 
 _DECODERS: dict[Coding, Callable[[bytes, Codestream, int | None], Decoded]] = {
