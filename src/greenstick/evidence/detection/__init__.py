@@ -1,0 +1,27 @@
+"""The evidence for a detector: boxes against boxes, from tables alone."""
+
+from greenstick.evidence.detection.boxes import BoxRows, PredictedBoxes, TrueBoxes
+from greenstick.evidence.detection.confidence import (
+    Confidence,
+    choose_confidence,
+    given_confidence,
+)
+from greenstick.evidence.detection.detection import DetectionEvidence, judge_boxes, write_detection
+from greenstick.evidence.detection.files import read_boxes
+from greenstick.evidence.detection.predictions import read_predictions
+from greenstick.evidence.detection.truth import read_truth
+
+__all__ = [
+    "BoxRows",
+    "Confidence",
+    "DetectionEvidence",
+    "PredictedBoxes",
+    "TrueBoxes",
+    "choose_confidence",
+    "given_confidence",
+    "judge_boxes",
+    "read_boxes",
+    "read_predictions",
+    "read_truth",
+    "write_detection",
+]
