@@ -36,6 +36,7 @@ VERBS = [
     ("experiment", "new"),
     ("experiment", "run"),
     ("evaluate",),
+    ("evaluate", "boxes"),
     ("compare",),
     ("readers",),
     ("read",),

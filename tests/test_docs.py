@@ -30,7 +30,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_their_options_exist(page: Path) -> None:
     for words in _commands(page):
-        verb = words[1:3] if words[1] in ("cohort", "experiment") else words[1:2]
+        grouped = words[1] in ("cohort", "experiment") or words[1:3] == ["evaluate", "boxes"]
+        verb = words[1:3] if grouped else words[1:2]
         result = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200"})
         assert result.exit_code == 0, words
         options = [word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)]

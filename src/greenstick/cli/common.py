@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated, Any, ParamSpec
 
 import typer
+from typer.core import TyperGroup
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
@@ -20,6 +21,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+class WithDefault(TyperGroup):
+    """A group of verbs whose first one need not be named: 'evaluate x.csv', 'evaluate boxes'."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the first verb before words that begin with no verb of the group."""
+        if not args or args[0] not in self.commands:
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
 
 CohortFile = Annotated[Path, typer.Argument(help="The cohort's Parquet file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]

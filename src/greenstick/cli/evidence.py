@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from greenstick.cli.common import AsJson, app, pairs_of
+from greenstick.cli.common import AsJson, WithDefault, app, pairs_of
 
 ScoresFile = Annotated[Path, typer.Argument(help="CSV or Parquet with label and score.")]
 Columns = Annotated[
@@ -16,8 +16,15 @@ Positive = Annotated[list[str] | None, typer.Option(help="Label that means fract
 DropMissing = Annotated[bool, typer.Option(help="Leave out rows without label or score.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
 
+evaluate_app = typer.Typer(cls=WithDefault, help="Judge the scores, or the boxes, of any model.")
+app.add_typer(evaluate_app, name="evaluate")
 
-@app.command(epilog="Example: greenstick evaluate scores.csv -o out --column label=truth")
+
+@evaluate_app.command(
+    "scores",
+    epilog="Example: greenstick evaluate scores.csv -o out --column label=truth\n\n"
+    "A detector's boxes: greenstick evaluate boxes --help",
+)
 def evaluate(
     scores: ScoresFile,
     output: Annotated[Path, typer.Option("-o", help="Folder for the report and evidence.json.")],

@@ -1,0 +1,45 @@
+"""What the verb 'evaluate boxes' prints."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from greenstick import RESEARCH_USE
+from greenstick.evidence.detection import DetectionEvidence
+from greenstick.evidence.estimates import Estimate
+from greenstick.findings import Severity
+from greenstick.reports.terminal import console
+
+
+def print_detection(evidence: DetectionEvidence, path: Path) -> None:
+    """Print every estimate of a detector with its interval, and where the numbers are."""
+    table = Table("", "value", "95% interval", box=None, pad_edge=False)
+    parts = (evidence.average_precision, evidence.rankings, evidence.froc, evidence.at_confidence)
+    for estimate in (estimate for part in parts for estimate in part):
+        table.add_row(*_row(estimate, estimate.name))
+    for kind in evidence.by_class if len(evidence.by_class) > 1 else ():
+        for estimate in kind.estimates:
+            table.add_row(*_row(estimate, f"{estimate.name}, {kind.name}"))
+    console.print(
+        f"{evidence.n_images} images of {evidence.n_patients} patients, {evidence.n_fractured} of "
+        f"them with {evidence.n_boxes} true boxes; {evidence.n_predictions} boxes predicted.",
+        markup=False,
+    )
+    if evidence.confidence is not None:
+        point = evidence.confidence
+        console.print(
+            f"Boxes are shown from {point.threshold:.3g} ({point.rule}, {point.chosen_on})."
+        )
+    console.print(table)
+    for finding in evidence.findings:
+        if finding.severity in (Severity.NOTE, Severity.WARNING, Severity.ERROR):
+            console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
+    console.print(f"[dim]{RESEARCH_USE}[/dim]")
+    console.print(str(path), soft_wrap=True, markup=False)
+
+
+def _row(estimate: Estimate, name: str) -> tuple[str, str, str]:
+    if estimate.value is None:
+        return name, "-", estimate.method
+    limits = [limit for limit in (estimate.lower, estimate.upper) if limit is not None]
+    return name, f"{estimate.value:.3f}", " to ".join(f"{v:.3f}" for v in limits)
