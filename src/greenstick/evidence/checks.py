@@ -31,7 +31,7 @@ def _classes(rows: ScoredRows) -> Finding:
         return Finding(
             "one-class-only",
             Severity.WARNING,
-            f"All {len(rows)} images are {'without' if without else 'with'} a fracture: "
+            f"All {len(rows)} images have {'no' if without else 'a'} fracture: "
             "no AUROC can be computed.",
             remedy="Judge on images with and without fractures.",
         )

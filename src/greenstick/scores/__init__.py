@@ -1,0 +1,30 @@
+"""Scores: one row a read image, from any model; the hinge between pixels and evidence."""
+
+from greenstick.scores.checks import check_scores
+from greenstick.scores.columns import KNOWN_COLUMNS, need_columns, patients_of
+from greenstick.scores.pooling import Pooling, pool_by_patient
+from greenstick.scores.reading import (
+    binary_labels,
+    read_scores,
+    read_table,
+    rows_where,
+    score_numbers,
+    tidy_scores,
+    write_scores,
+)
+
+__all__ = [
+    "KNOWN_COLUMNS",
+    "Pooling",
+    "binary_labels",
+    "check_scores",
+    "need_columns",
+    "patients_of",
+    "pool_by_patient",
+    "read_scores",
+    "read_table",
+    "rows_where",
+    "score_numbers",
+    "tidy_scores",
+    "write_scores",
+]
