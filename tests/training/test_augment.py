@@ -5,22 +5,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenstick.training.augment import apply, draw, move_boxes, no_change
-from greenstick.training.recipe import Augmentation
+from greenstick.training.augment import Drawn, apply, draw, join, move_boxes
+from greenstick.training.recipe import NO_AUGMENTATION, Augmentation
 
-NOTHING = Augmentation(
-    flip_horizontal=False,
-    rotate_degrees=0.0,
-    scale=0.0,
-    shift=0.0,
-    exposure=0.0,
-    contrast=0.0,
-    brightness=0.0,
-    noise=0.0,
-)
-GEOMETRY = NOTHING.model_copy(
+GEOMETRY = NO_AUGMENTATION.model_copy(
     update={"flip_horizontal": True, "flip_vertical": True, "turn_90": True}
 )
+
+
+def no_change(n: int, px: int) -> Drawn:
+    return draw(NO_AUGMENTATION, n, canvas_px=px, output_px=px, generator=generator())
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -44,8 +38,6 @@ def test_no_change_changes_nothing():
     images = apply(no_change(3, 20), canvases)
     assert images.shape == (3, 1, 20, 20)
     assert torch.allclose(images[:, 0], canvases / 255.0, atol=1e-5)
-    drawn = draw(NOTHING, 3, canvas_px=20, output_px=20, generator=generator())
-    assert torch.allclose(apply(drawn, canvases), images, atol=1e-5)
 
 
 def test_what_was_drawn_can_be_replayed():
@@ -89,7 +81,7 @@ def test_boxes_move_with_their_images(seed):
 def test_a_crop_shows_its_part_of_the_canvas_at_its_scale():
     canvas = torch.randint(256, (1, 40, 40), dtype=torch.uint8, generator=generator())
     drawn = draw(
-        NOTHING,
+        NO_AUGMENTATION,
         1,
         canvas_px=40,
         output_px=16,
@@ -105,7 +97,7 @@ def test_a_crop_shows_its_part_of_the_canvas_at_its_scale():
 
 def test_a_smaller_output_may_show_the_whole_canvas():
     canvas = canvases_with_square(1, 64, (16, 0, 32, 64))
-    drawn = draw(NOTHING, 1, canvas_px=64, output_px=32, generator=generator(), step=2.0)
+    drawn = draw(NO_AUGMENTATION, 1, canvas_px=64, output_px=32, generator=generator(), step=2.0)
     assert bounds(apply(drawn, canvas)[0, 0]) == [8, 0, 16, 32]
 
 
@@ -125,6 +117,30 @@ def test_exposure_contrast_noise_and_holes():
     hole = apply(replace(base, holes=torch.tensor([[0.5, 0.5, 0.5]])), canvases)[0, 0]
     assert bool((hole[6:18, 6:18] == 0).all())
     assert float((hole == 0).float().mean()) == pytest.approx(0.25)
+
+
+def test_joined_draws_are_those_of_each():
+    canvases = torch.randint(256, (3, 32, 32), dtype=torch.uint8, generator=generator())
+    wild = Augmentation(cut_out=0.4, noise=0.2, turn_90=True, resized_crop=0.5)
+    drawn = [
+        draw(wild, 1, canvas_px=32, output_px=32, generator=generator(seed)) for seed in range(3)
+    ]
+    alone = [apply(one, canvas[None]) for one, canvas in zip(drawn, canvases, strict=True)]
+    assert torch.equal(apply(join(drawn), canvases), torch.cat(alone))
+
+
+def test_a_resized_crop_shows_a_share_of_the_image_and_nothing_else():
+    cropped = NO_AUGMENTATION.model_copy(update={"resized_crop": 0.25})
+    drawn = draw(cropped, 500, canvas_px=40, output_px=40, generator=generator())
+    whole = torch.tensor([[[0.0, 0.0, 40.0, 40.0]]]).repeat(500, 1, 1)
+    inside = move_boxes(drawn, whole)  # cut at the output's edges: the canvas covers all of it
+    assert torch.allclose(inside, whole, atol=1e-3)
+    shares = torch.linalg.det(drawn.turns)
+    assert 0.25 <= float(shares.min()) < 0.27
+    assert 0.98 < float(shares.max()) <= 1.0
+    assert float(drawn.centers.std(dim=0).min()) > 2.0
+    image = apply(drawn, torch.full((500, 40, 40), 255, dtype=torch.uint8))
+    assert float(image[..., 1:-1, 1:-1].min()) > 0.99  # half a pixel at the edge is mixed with none
 
 
 def test_values_stay_in_range_and_half_are_mirrored():

@@ -19,7 +19,7 @@ from greenstick.training.fit import fingerprint, fit, prior_shift
 from greenstick.training.keeper import HISTORY_SCHEMA
 from greenstick.training.learner import Learner
 from greenstick.training.precision import choose_precision
-from greenstick.training.predict import predict
+from greenstick.training.predict import predict, to_images
 from greenstick.training.ranking import auroc
 from greenstick.training.recipe import Augmentation, Recipe
 from greenstick.training.samples import Rows, TrainingData
@@ -75,11 +75,22 @@ class BrokenOffError(Exception):
     pass
 
 
-@pytest.mark.parametrize("where", [(1, 1), (2, 3)])
-def test_a_broken_training_resumes_to_the_same_result(miniature, tiny, short, tmp_path, where):
-    recipe = short.model_copy(
-        update={"positive_share": 0.4, "freeze": "head-first", "accumulate": 2, "start_epochs": 1}
-    ).model_copy(update={"start_px": 32, "box_loss_weight": 0.5})
+RICH = {
+    "positive_share": 0.4,
+    "freeze": "head-first",
+    "accumulate": 2,
+    "start_epochs": 1,
+    "start_px": 32,
+    "box_loss_weight": 0.5,
+}
+PLATEAU = {"schedule": "plateau", "plateau_patience": 1, "copies": 2, "lr": 0.05}
+
+
+@pytest.mark.parametrize(("where", "change"), [((1, 1), RICH), ((2, 3), RICH), ((2, 2), PLATEAU)])
+def test_a_broken_training_resumes_to_the_same_result(
+    miniature, tiny, short, tmp_path, where, change
+):
+    recipe = short.model_copy(update=change)
     data = miniature.data()
     whole = fit(data, recipe, tiny, tmp_path / "whole", trainer_flags=CPU)
 
@@ -192,6 +203,41 @@ def test_patience_stops_and_the_best_is_kept(miniature, tiny, short, tmp_path):
     epochs = result.history.height
     assert epochs < 40
     assert result.best_epoch == epochs - 1 - 2
+
+
+def test_the_rate_falls_where_nothing_gets_better(miniature, tiny, short, tmp_path):
+    change = {"lr": 1e-6, "ema_decay": 0.0, "schedule": "plateau", "warm_up": 0.0}
+    recipe = short.model_copy(update={**change, "plateau_patience": 2, "epochs": 5})
+    history = fit(miniature.data(16, 4), recipe, tiny, tmp_path, trainer_flags=CPU).history
+    first = int(history["valid_auroc"].arg_max())
+    expected = [1e-6 if epoch < first + 2 else 1e-7 for epoch in range(5)]
+    assert history["lr"].to_list()[: first + 4] == pytest.approx(expected[: first + 4])
+
+
+def test_copies_are_the_same_in_every_epoch(miniature, tiny, short, tmp_path, monkeypatch):
+    seen: dict[int, set[bytes]] = {}
+
+    class Spy(Learner):
+        def _see(self, batch, step):
+            view = super()._see(batch, step)
+            for row, image in zip(batch.rows.tolist(), view.images, strict=True):
+                seen.setdefault(row, set()).add(image.numpy().tobytes())
+            return view
+
+    monkeypatch.setattr("greenstick.training.fit.Learner", Spy)
+    recipe = short.model_copy(update={"copies": 3})
+    told = []
+    data = miniature.data(16, 12)
+    fit(data, recipe, tiny, tmp_path, progress=told.append, trainer_flags=CPU)
+    assert told[-1].steps == 6
+    assert sorted(seen) == list(range(48))
+    assert all(len(images) == 1 for images in seen.values())
+    plain = [
+        to_images(torch.from_numpy(data.store.gather([key])))[0].numpy() for key in data.train.keys
+    ]
+    as_they_are = [np.frombuffer(seen[row].pop(), np.float32) for row in range(16)]
+    assert np.allclose(as_they_are, [image.ravel() for image in plain], atol=1e-5)
+    assert len(set().union(*seen.values())) == 32
 
 
 def test_head_only_leaves_the_backbone_as_it_was(miniature, tiny, short, tmp_path):

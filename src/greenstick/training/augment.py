@@ -5,7 +5,9 @@ output to pixels of the canvas, so an image is resampled once, and boxes move wi
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -16,7 +18,7 @@ from greenstick.training.recipe import Augmentation
 
 @dataclass(frozen=True)
 class Drawn:
-    """What was drawn for a batch of n images. All tensors are float32 on the CPU.
+    """What was drawn for a batch of n images. Tensors are on the CPU, float32 if not told.
 
     Attributes
     ----------
@@ -29,8 +31,8 @@ class Drawn:
         (n, 2): the canvas point (x, y) at the output's center, in pixels.
     gamma, contrast, brightness, noise
         (n,): exponent, factor, addition, standard deviation.
-    noise_seed
-        Seed of the noise itself.
+    noise_seeds
+        (n,): int64, seeds of the noise itself.
     holes
         (n, 3): center x, y and side of a blanked square, in shares of the output's side.
     """
@@ -43,7 +45,7 @@ class Drawn:
     contrast: Tensor
     brightness: Tensor
     noise: Tensor
-    noise_seed: int
+    noise_seeds: Tensor
     holes: Tensor
 
 
@@ -79,18 +81,34 @@ def draw(
 
     middle = torch.full((n, 2), canvas_px / 2.0) if centers is None else centers
     shifts = torch.stack([spread(settings.shift), spread(settings.shift)], dim=1)
+    turns = _draw_turns(settings, n, generator) * step
+    if settings.resized_crop < 1.0:
+        area = 1.0 - torch.rand(n, generator=generator) * (1.0 - settings.resized_crop)
+        side = area.sqrt()
+        turns = turns * side[:, None, None]
+        free = (1.0 - side[:, None]) / 2.0  # how far the window may go to either side
+        shifts = shifts + (2.0 * torch.rand(n, 2, generator=generator) - 1.0) * free
     return Drawn(
         canvas_px=canvas_px,
         output_px=output_px,
-        turns=_draw_turns(settings, n, generator) * step,
+        turns=turns,
         centers=middle + shifts * (output_px * step),
         gamma=torch.exp(spread(settings.exposure)),
         contrast=1.0 + spread(settings.contrast),
         brightness=spread(settings.brightness),
         noise=torch.rand(n, generator=generator) * settings.noise,
-        noise_seed=int(torch.randint(2**31, (), generator=generator)),
+        noise_seeds=torch.randint(2**31, (n,), generator=generator),
         holes=torch.rand(n, 3, generator=generator) * torch.tensor([1.0, 1.0, settings.cut_out]),
     )
+
+
+def join(drawn: Sequence[Drawn]) -> Drawn:
+    """Return what was drawn for several batches of one size as one batch's."""
+    names = [field.name for field in fields(Drawn) if field.type is Tensor]
+    joined: dict[str, Any] = {
+        name: torch.cat([getattr(one, name) for one in drawn]) for name in names
+    }
+    return replace(drawn[0], **joined)
 
 
 def _draw_turns(settings: Augmentation, n: int, generator: Generator) -> Tensor:
@@ -107,22 +125,6 @@ def _draw_turns(settings: Augmentation, n: int, generator: Generator) -> Tensor:
     cos, sin = torch.cos(angle) * step, torch.sin(angle) * step
     rotation = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
     return rotation * sign[:, None, :]
-
-
-def no_change(n: int, canvas_px: int) -> Drawn:
-    """Return the drawn augmentation that leaves images as they are."""
-    return Drawn(
-        canvas_px=canvas_px,
-        output_px=canvas_px,
-        turns=torch.eye(2).repeat(n, 1, 1),
-        centers=torch.full((n, 2), canvas_px / 2.0),
-        gamma=torch.ones(n),
-        contrast=torch.ones(n),
-        brightness=torch.zeros(n),
-        noise=torch.zeros(n),
-        noise_seed=0,
-        holes=torch.zeros(n, 3),
-    )
 
 
 def apply(drawn: Drawn, canvases: Tensor) -> Tensor:
@@ -187,12 +189,21 @@ def _expose(drawn: Drawn, images: Tensor) -> Tensor:
     def each(values: Tensor) -> Tensor:
         return values.to(images.device).view(-1, 1, 1, 1)
 
-    generator = Generator(images.device).manual_seed(drawn.noise_seed)
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
     # Gamma is undefined at 0 for the gradient only, and none is taken here.
     images = images.clamp_(0.0, 1.0).pow_(each(drawn.gamma))
     images.sub_(0.5).mul_(each(drawn.contrast)).add_(0.5 + each(drawn.brightness))
-    return images.addcmul_(noise, each(drawn.noise)).clamp_(0.0, 1.0)
+    if bool((drawn.noise > 0).any()):
+        images.addcmul_(_noise(drawn, images), each(drawn.noise))
+    return images.clamp_(0.0, 1.0)
+
+
+def _noise(drawn: Drawn, images: Tensor) -> Tensor:
+    """Return noise of standard deviation 1, each image's by its own seed."""
+    generator = Generator(images.device)
+    noise = torch.empty_like(images)
+    for image, seed in zip(noise, drawn.noise_seeds.tolist(), strict=True):
+        image.normal_(generator=generator.manual_seed(seed))
+    return noise
 
 
 def _blank(drawn: Drawn, images: Tensor) -> Tensor:

@@ -17,14 +17,18 @@ from torch.utils.data import DataLoader
 
 from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier
-from greenstick.training.augment import apply, draw, move_boxes
-from greenstick.training.crops import choose_centers, visible_labels
 from greenstick.training.losses import box_loss, class_weights, image_loss
 from greenstick.training.predict import score, to_images
 from greenstick.training.ranking import mean_auroc
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Batch, EpochSampler, Rows, TrainingData, make_loader
-from greenstick.training.schedule import make_optimizer, rate_factor, update_average
+from greenstick.training.schedule import (
+    make_optimizer,
+    plateau_level,
+    rate_factor,
+    update_average,
+)
+from greenstick.training.views import View, draw_anew, draw_copies, look
 
 _CHECK_EVERY = 20  # steps between looks at the loss, each of which waits for the device
 
@@ -74,6 +78,7 @@ class Learner(lightning.LightningModule):
         self._weights = class_weights(
             recipe, torch.from_numpy(data.train.labels), len(model.settings.classes)
         )
+        self._aurocs: list[float] = []
         self._losses: list[Tensor] = []
         self._seen: list[tuple[Tensor, Tensor]] = []
 
@@ -87,7 +92,7 @@ class Learner(lightning.LightningModule):
         optimizer = make_optimizer(self.recipe, self.model)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_factor(self.recipe, step, steps)
+            optimizer, lambda step: rate_factor(self.recipe, step, steps) * self._level()
         )
         return {
             "optimizer": optimizer,
@@ -96,7 +101,8 @@ class Learner(lightning.LightningModule):
 
     def train_dataloader(self) -> "DataLoader[Batch]":
         """Return this process's training batches."""
-        return self._loader(self.data.train, self.seed, self.recipe.positive_share)
+        rows = self.data.train.copies(self.recipe.copies or 1)
+        return self._loader(rows, self.seed, self.recipe.positive_share)
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Return this process's validation batches."""
@@ -126,43 +132,31 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Augment a batch, and return its loss."""
-        images, boxes, labels, annotated = self._augment(batch, step)
+        view = self._see(batch, step)
         # Dropout and stochastic depth draw from the global generator, as do others in between.
         torch.manual_seed(self._seed_of(2 * step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            prediction = self.model(images)
-        loss = image_loss(self.recipe, prediction.logits.float(), labels, self._weights)
+            prediction = self.model(_best_layout(view.images))
+        loss = image_loss(self.recipe, prediction.logits.float(), view.labels, self._weights)
         if self.recipe.box_loss_weight:
-            cells = box_loss(prediction.maps, boxes, annotated, images.shape[-1])
+            size_px = view.images.shape[-1]
+            cells = box_loss(prediction.maps, view.boxes, batch.annotated, size_px)
             loss = loss + self.recipe.box_loss_weight * cells
         self._losses.append(loss.detach())
         if step % _CHECK_EVERY == 0:
             _refuse_nan(loss, self.current_epoch)
         return loss
 
-    def _augment(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _see(self, batch: Batch, step: int) -> View:
         recipe = self.recipe
-        generator = Generator().manual_seed(self._seed_of(2 * step + 1))
-        canvas_px = batch.canvases.shape[-1]
-        output_px = recipe.crop_px or canvas_px
         small = bool(recipe.start_px) and self.current_epoch < recipe.start_epochs
-        if small:
-            output_px = recipe.start_px
-        drawn = draw(
-            recipe.augmentation,
-            len(batch.canvases),
-            canvas_px=canvas_px,
-            output_px=output_px,
-            generator=generator,
-            centers=None if small else choose_centers(batch.boxes, recipe, generator),
-            step=canvas_px / output_px if small else 1.0,
-        )
-        boxes = move_boxes(drawn, batch.boxes)
-        labels = batch.labels
-        if recipe.crop_px and not small:
-            labels = visible_labels(labels, boxes, batch.annotated)
-        images = apply(drawn, batch.canvases)
-        return _best_layout(images), boxes, labels, batch.annotated
+        if recipe.copies:
+            rows, images = batch.rows.tolist(), len(self.data.train)
+            drawn = draw_copies(recipe, batch.boxes, rows, images, seed=self.seed, small=small)
+        else:
+            generator = Generator().manual_seed(self._seed_of(2 * step + 1))
+            drawn = draw_anew(recipe, batch.boxes, generator, small=small)
+        return look(drawn, batch, recipe, small=small)
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Move the average after each optimizer step."""
@@ -195,6 +189,25 @@ class Learner(lightning.LightningModule):
         loss = image_loss(self.recipe, joined, self._valid_labels, self._weights)
         auroc = mean_auroc(self._valid_labels.numpy(), joined.numpy())
         self.validation = Validation(float(loss), auroc)
+        self._judge(auroc)
+
+    def _judge(self, auroc: float) -> None:
+        """Lower the rate at a plateau; the schedule, which goes by steps, has gone on already."""
+        before = self._level()
+        self._aurocs.append(auroc)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] *= self._level() / before
+
+    def _level(self) -> float:
+        return plateau_level(self.recipe, self._aurocs)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the plateau schedule goes by."""
+        checkpoint["aurocs"] = self._aurocs
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up what was kept."""
+        self._aurocs = checkpoint["aurocs"]
 
     def on_train_epoch_end(self) -> None:
         """Take the epoch's mean training loss."""

@@ -24,6 +24,12 @@ class Augmentation(_Settings):
     shift: float = Field(
         default=0.06, ge=0.0, le=0.5, description="shift along each axis, in shares of the side"
     )
+    resized_crop: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="smallest share of the image's area that fills the whole of it; 1: all of it",
+    )
     exposure: float = Field(
         default=0.3, ge=0.0, description="gamma between exp(-x) and exp(x), as exposure changes it"
     )
@@ -39,6 +45,19 @@ class Augmentation(_Settings):
     cut_out: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="largest side of a blanked square, as a share"
     )
+
+
+#: Images as they are.
+NO_AUGMENTATION = Augmentation(
+    flip_horizontal=False,
+    rotate_degrees=0.0,
+    scale=0.0,
+    shift=0.0,
+    exposure=0.0,
+    contrast=0.0,
+    brightness=0.0,
+    noise=0.0,
+)
 
 
 class Recipe(_Settings):
@@ -66,8 +85,14 @@ class Recipe(_Settings):
     gradient_clip: float = Field(
         default=5.0, ge=0.0, description="largest norm of the gradient; 0: not clipped"
     )
-    schedule: Literal["one-cycle", "cosine", "constant"] = Field(
-        default="one-cycle", description="course of the learning rate over all steps"
+    schedule: Literal["one-cycle", "cosine", "constant", "plateau"] = Field(
+        default="one-cycle",
+        description="course of the learning rate over all steps; plateau: lower by plateau_factor "
+        "after plateau_patience epochs without a better AUROC",
+    )
+    plateau_patience: int = Field(default=3, ge=1, description="epochs without a better AUROC")
+    plateau_factor: float = Field(
+        default=0.1, gt=0.0, lt=1.0, description="what the rate is multiplied by at a plateau"
     )
     warm_up: float = Field(
         default=0.1, ge=0.0, lt=1.0, description="share of all steps in which the rate rises"
@@ -115,5 +140,11 @@ class Recipe(_Settings):
     )
     flip_average: bool = Field(
         default=True, description="average the logits of an image and its mirror when predicting"
+    )
+    copies: int = Field(
+        default=0,
+        ge=0,
+        description="versions of each training image, drawn once, the first as it is; 0: drawn "
+        "anew each epoch",
     )
     augmentation: Augmentation = Augmentation()

@@ -39,6 +39,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def copies(self, n: int) -> "Rows":
+        """Return these rows n times over, one whole round after the other."""
+        times = (n, 1) if self.labels.ndim == 2 else n
+        return Rows(self.keys * n, np.tile(self.labels, times), self.boxes * n)
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:

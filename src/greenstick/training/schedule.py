@@ -1,6 +1,7 @@
 """The optimizer, the course of its learning rate, and the moving average of weights."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,8 @@ def rate_factor(recipe: Recipe, step: int, steps: int) -> float:
     """Return the learning rate at a step, as a share of the highest.
 
     "one-cycle" rises along a half cosine and falls along another (Smith & Topin, 2018); "cosine"
-    rises in a straight line (Loshchilov & Hutter, ICLR 2017); "constant" stays once it has risen.
+    rises in a straight line (Loshchilov & Hutter, ICLR 2017); "constant" and "plateau" stay once
+    they have risen (:func:`plateau_level` lowers the latter).
     """
     rise = recipe.warm_up * steps
     if step < rise:
@@ -45,10 +47,24 @@ def rate_factor(recipe: Recipe, step: int, steps: int) -> float:
         if recipe.schedule == "one-cycle":
             part = (1.0 - math.cos(math.pi * part)) / 2.0
         return _FLOOR + (1.0 - _FLOOR) * part
-    if recipe.schedule == "constant":
+    if recipe.schedule in ("constant", "plateau"):
         return 1.0
     part = (step - rise) / max(1.0, steps - rise)
     return _FLOOR + (1.0 - _FLOOR) * (1.0 + math.cos(math.pi * min(1.0, part))) / 2.0
+
+
+def plateau_level(recipe: Recipe, aurocs: Sequence[float]) -> float:
+    """Return what the "plateau" schedule multiplies the rate by, after these epochs' AUROCs.
+
+    Each time that ``plateau_patience`` epochs have passed without a better AUROC than all before
+    them, or since the rate was last lowered, it falls by ``plateau_factor``.
+    """
+    level, best, since = 1.0, -math.inf, 0
+    for auroc in aurocs:
+        best, since = (auroc, 0) if auroc > best else (best, since + 1)
+        if since == recipe.plateau_patience:
+            level, since = level * recipe.plateau_factor, 0
+    return level if recipe.schedule == "plateau" else 1.0
 
 
 @torch.no_grad()
