@@ -140,7 +140,7 @@ def test_a_frame_of_another_size_is_refused(twelve_bits: Values, write_dicom: Wr
 
 
 @pytest.mark.parametrize("name", ["JPEG 2000", "HTJ2K"])
-@pytest.mark.parametrize(("wanted", "factor"), [(400, 1), (160, 1), (150, 2), (70, 4), (37, 8)])
+@pytest.mark.parametrize(("wanted", "factor"), [(400, 1), (101, 1), (100, 2), (50, 4), (24, 8)])
 def test_reduced_pictures_show_the_same(
     name: str, wanted: int, factor: int, twelve_bits: Values, write_dicom: Writer
 ) -> None:
@@ -149,7 +149,7 @@ def test_reduced_pictures_show_the_same(
     found = open_dicom(path, wanted)
     assert found.original_size_px == (243, 301)
     assert found.pixels.shape == (-(-301 // factor), -(-243 // factor))
-    assert max(found.pixels.shape) >= min(wanted, 301)
+    assert max(found.pixels.shape) >= min(1.5 * wanted, 301)
     assert found.decoder.endswith(f"1/{factor}") is (factor > 1)
     every = open_dicom(path).pixels[::factor, ::factor]  # a wavelet's low band lies on even samples
     assert np.abs(found.pixels - every).max() < 0.03
@@ -161,9 +161,9 @@ def test_a_reduced_picture_lies_on_the_canvas_where_the_whole_one_does(
 ) -> None:
     syntax, encode, _ = LOSSLESS[name]
     path = write_coded(write_dicom, twelve_bits, syntax, encode(twelve_bits))
-    whole, _ = fit(open_dicom(path), 64)
-    reduced, _ = fit(open_dicom(path, 64), 64)
-    assert open_dicom(path, 64).stride == 4
+    whole, _ = fit(open_dicom(path), 48)
+    reduced, _ = fit(open_dicom(path, 48), 48)
+    assert open_dicom(path, 48).stride == 4
     shifted = np.roll(whole, 1, axis=0)
     difference = np.abs(reduced.astype(int) - whole)[1:-1]
     assert difference.mean() < 0.1 * np.abs(shifted.astype(int) - whole)[1:-1].mean()
@@ -189,7 +189,7 @@ def test_baseline_jpeg_is_reduced_by_its_own_transform(write_dicom: Writer, film
     file.PixelData = encapsulate([frame])
     file["PixelData"].is_undefined_length = True
     file.save_as(path)
-    whole, half = open_dicom(path), open_dicom(path, 190)
+    whole, half = open_dicom(path), open_dicom(path, 120)
     assert whole.decoder == "libjpeg-turbo (Pillow)"
     assert half.decoder == "libjpeg-turbo (Pillow), 1/2"
     assert half.pixels.shape == (192, 128)
@@ -231,7 +231,7 @@ def test_signed_values_come_back_signed(write_dicom: Writer, twelve_bits: Values
 def test_a_signed_image_is_reduced_alike(write_dicom: Writer, twelve_bits: Values) -> None:
     signed = twelve_bits.astype(np.int16) - 2048
     path = write_coded(write_dicom, signed, uid.JPEG2000Lossless, lossless_j2k(signed))
-    half = decoded(path, 150)
+    half = decoded(path, 100)
     assert half.factor == 2
     assert np.abs(half.values - signed[::2, ::2]).max() < 60
 

@@ -23,6 +23,9 @@ from greenstick.radiographs.dicom.codestreams import Codestream, Coding, read_he
 from greenstick.radiographs.dicom.file import DicomFile
 
 Values = NDArray[Any]
+#: A reduced picture keeps half as many pixels a side again as are asked for: nearer to what is
+#: asked for, a network's scores move more than by a shift of half a pixel (docs/reading.md).
+_MARGIN = 1.5
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def decode(file: DicomFile, *, at_least_px: int | None = None) -> Decoded | None
         The file.
     at_least_px
         Where given, JPEG and JPEG 2000 may be decoded at a reduced size, as long as the longer
-        side is not below this.
+        side stays half as long again as this.
 
     Raises
     ------
@@ -177,7 +180,7 @@ def _decode_codestream(frame: bytes, layout: Layout, at_least_px: int | None) ->
 def _halvings(header: Codestream, most: int, at_least_px: int | None) -> int:
     """Return how often the size may be halved."""
     longer = max(header.rows, header.columns)
-    wanted = longer if at_least_px is None else max(1, at_least_px)
+    wanted = longer if at_least_px is None else max(1.0, _MARGIN * at_least_px)
     return next((n for n in range(most, 0, -1) if longer >> n >= wanted), 0)
 
 
