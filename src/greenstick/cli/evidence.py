@@ -1,7 +1,7 @@
 """Verbs that judge scores: evaluate, compare, readers, report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,14 @@ Columns = Annotated[
     typer.Option("--column", help="OURS=THEIRS, e.g. score=Confidence (repeatable)."),
 ]
 Positive = Annotated[list[str] | None, typer.Option(help="Label that means fracture (repeatable).")]
+Negative = Annotated[
+    list[str] | None,
+    typer.Option(help="Label that means no fracture; else all others do (repeatable)."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(help="COLUMN=VALUE: judge only such rows, e.g. split=test (repeatable)."),
+]
 DropMissing = Annotated[bool, typer.Option(help="Leave out rows without label or score.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
 
@@ -30,16 +38,28 @@ def evaluate(
     output: Annotated[Path, typer.Option("-o", help="Folder for the report and evidence.json.")],
     column: Columns = None,
     positive: Positive = None,
+    negative: Negative = None,
+    where: Where = None,
     threshold: Annotated[
         float | None, typer.Option(help="An operating point fixed before these rows were seen.")
+    ] = None,
+    pool: Annotated[
+        Literal["max", "mean", "noisy-or"] | None,
+        typer.Option(help="Judge patients, each by this of the images' scores."),
     ] = None,
     prevalence: Annotated[
         float | None, typer.Option(help="PPV and NPV at this share of fractures too.")
     ] = None,
+    specificities: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Partial AUROC between two specificities, e.g. 0.8 1.0."),
+    ] = None,
     subgroup: Annotated[
         list[str] | None, typer.Option(help="Column to judge value by value (repeatable).")
     ] = None,
-    rows: Annotated[str, typer.Option(help="What these rows are called.")] = "test",
+    rows: Annotated[
+        str | None, typer.Option(help="What these rows are called; else as column split says.")
+    ] = None,
     drop_missing: DropMissing = False,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -50,19 +70,34 @@ def evaluate(
     from greenstick.evidence.evidence import write_evidence
     from greenstick.reports.page import write_report
     from greenstick.reports.terminal import print_evidence
-    from greenstick.scores import read_scores, write_scores
+    from greenstick.scores import (
+        name_images,
+        one_split,
+        pool_by_patient,
+        read_table,
+        rows_where,
+        tidy_scores,
+        write_scores,
+    )
 
-    table = read_scores(scores, columns=pairs_of(column), positive=positive or [])
+    table = rows_where(read_table(scores, columns=pairs_of(column)), pairs_of(where))
+    split = one_split(table)
+    table = tidy_scores(table, positive=positive or [], negative=negative or [])
+    if threshold is not None:
+        table = table.drop("decision", strict=False)  # the stated threshold decides
+    if pool is not None:
+        table = pool_by_patient(table, pool)
     evidence = judge(
         table,
         point=None if threshold is None else given_point(threshold),
-        rows=rows,
+        rows=rows or split or "test",
         seed=seed,
         subgroups=subgroup or [],
         prevalence=prevalence,
+        specificities=specificities,
         missing="drop" if drop_missing else "refuse",
     )
-    write_scores(table, output / "scores.parquet")
+    write_scores(name_images(table), output / "scores.parquet")
     write_evidence(evidence, output / "evidence.json")
     page = write_report(output)
     if as_json:

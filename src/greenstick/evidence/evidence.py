@@ -246,7 +246,7 @@ def _one_model(scores: pl.DataFrame) -> str:
     if len(models) > 1:
         raise GreenstickError(
             f"The table holds the scores of {len(models)} models ({', '.join(models[:5])}).",
-            remedy="Keep the rows of one model and judge each in turn.",
+            remedy="Judge each in turn: --where model=NAME.",
         )
     return models[0] if models else ""
 

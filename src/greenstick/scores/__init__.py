@@ -5,6 +5,8 @@ from greenstick.scores.columns import KNOWN_COLUMNS, need_columns, patients_of
 from greenstick.scores.pooling import Pooling, pool_by_patient
 from greenstick.scores.reading import (
     binary_labels,
+    name_images,
+    one_split,
     read_scores,
     read_table,
     rows_where,
@@ -18,7 +20,9 @@ __all__ = [
     "Pooling",
     "binary_labels",
     "check_scores",
+    "name_images",
     "need_columns",
+    "one_split",
     "patients_of",
     "pool_by_patient",
     "read_scores",

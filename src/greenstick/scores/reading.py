@@ -208,3 +208,28 @@ def write_scores(table: pl.DataFrame, path: Path | str) -> None:
     path = Path(path)
     is_csv = path.suffix.lower() == ".csv"
     write_whole(path, table.write_csv if is_csv else table.write_parquet)
+
+
+def name_images(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose images have names: ``row 1`` and so on where there is no column."""
+    if "image" in table.columns:
+        return table
+    return table.with_columns(image=pl.format("row {}", pl.int_range(1, pl.len() + 1)))
+
+
+def one_split(table: pl.DataFrame) -> str | None:
+    """Return the name of the split that all rows are of, None where there is no such column.
+
+    Raises
+    ------
+    GreenstickError
+        Where rows of several splits are mixed: some of them made the model.
+    """
+    splits = table["split"].drop_nulls().unique().sort() if "split" in table.columns else []
+    if len(splits) > 1:
+        raise GreenstickError(
+            f"The table mixes rows of the splits {' and '.join(map(str, splits))}: some of them "
+            "were used to make the model.",
+            remedy="Choose: --where split=test.",
+        )
+    return str(splits[0]) if len(splits) else None
