@@ -21,3 +21,7 @@ class GreenstickError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}"
+
+
+class Stopped(GreenstickError):
+    """The user stopped what was running; what was finished is kept."""
