@@ -45,6 +45,9 @@ class Reading:
         Spent on decoding and on the network.
     overlay
         The picture's file name within ``overlays/``; empty where none was drawn.
+    dicom, no_dicom
+        The DICOM results' file names within ``dicom/``, with spaces between; where they were
+        wanted and there are none, why.
     """
 
     path: str
@@ -60,6 +63,8 @@ class Reading:
     height: int | None = None
     seconds: float = 0.0
     overlay: str = ""
+    dicom: str = ""
+    no_dicom: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Reading))
