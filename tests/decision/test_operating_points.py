@@ -9,9 +9,9 @@ from greenstick.decision.operating_points import (
     OperatingPoint,
     choose_operating_point,
     decide,
-    fingerprint,
     given_point,
 )
+from greenstick.decision.provenance import fingerprint
 from greenstick.errors import GreenstickError
 
 drawn = st.lists(st.tuples(st.booleans(), st.integers(0, 15)), min_size=4, max_size=40).filter(

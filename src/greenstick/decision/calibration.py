@@ -1,22 +1,23 @@
 """From a network's logit to a probability: fitted on one set of rows, applied to another."""
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.optimize import isotonic_regression, minimize, minimize_scalar
 from scipy.special import expit, log_expit, softmax
 
-from greenstick.decision.operating_points import checked, fingerprint
+from greenstick.decision.operating_points import checked
+from greenstick.decision.provenance import ChosenOn, kept
 
 Floats = NDArray[np.float64]
 #: The temperature is kept within these bounds, so that a fit on separable rows stays finite.
 BOUNDS = (0.05, 20.0)
 
 
-class Calibrator(BaseModel):
+class Calibrator(ChosenOn):
     """What every calibration keeps of where it comes from.
 
     Attributes
@@ -28,16 +29,14 @@ class Calibrator(BaseModel):
     at_bound
         Whether the fit ran into a bound, as it does where the rows are separable or the logits
         say nothing; the probabilities are then not to be trusted.
-    fingerprint
-        Digest of the labels and logits that it was fitted on.
+    fingerprint, sample, images
+        What is kept of the rows: of their labels with the logits, and with the probabilities
+        that became of these; see :mod:`greenstick.decision.provenance`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fitted_on: str
     n: int
     at_bound: bool = False
-    fingerprint: str = ""
 
 
 class Temperature(Calibrator):
@@ -125,7 +124,12 @@ Method = Literal["temperature", "platt", "beta", "isotonic"]
 
 
 def fit_calibration(
-    logits: ArrayLike, labels: ArrayLike, *, method: Method = "temperature", fitted_on: str
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    method: Method = "temperature",
+    fitted_on: str,
+    images: Sequence[object] | None = None,
 ) -> Temperature | Platt | Beta | Isotonic:
     """Fit a calibration by name; see the function of each."""
     fits: dict[Method, Callable[..., Temperature | Platt | Beta | Isotonic]] = {
@@ -134,10 +138,16 @@ def fit_calibration(
         "beta": fit_beta,
         "isotonic": fit_isotonic,
     }
-    return fits[method](logits, labels, fitted_on=fitted_on)
+    return fits[method](logits, labels, fitted_on=fitted_on, images=images)
 
 
-def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> Temperature:
+def fit_temperature(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    fitted_on: str,
+    images: Sequence[object] | None = None,
+) -> Temperature:
     """Fit the temperature that minimizes the log loss.
 
     The loss is convex in 1 / temperature, so that a bounded search in it finds the one minimum.
@@ -150,6 +160,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> 
         (n,) 0 or 1; both must occur.
     fitted_on
         Name of these rows; kept, and compared with the rows judged later.
+    images
+        (n,) names of the images, by which these rows are known again.
 
     Raises
     ------
@@ -165,16 +177,33 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> 
     low, high = 1 / BOUNDS[1], 1 / BOUNDS[0]
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-9})
     slope = min((low, float(found.x), high), key=loss)
-    return Temperature(
+    found = Temperature(
         value=1 / slope,
         fitted_on=fitted_on,
         n=len(label),
         at_bound=bool(np.isclose(slope, (low, high), rtol=1e-4).any()),
-        fingerprint=fingerprint(label, logit),
     )
+    return _known(found, label, logit, images)
 
 
-def fit_platt(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> Platt:
+Fitted = TypeVar("Fitted", Temperature, Platt, Beta, Isotonic)
+
+
+def _known(
+    found: Fitted, label: NDArray[np.bool_], logit: Floats, images: Sequence[object] | None
+) -> Fitted:
+    """Return a calibration with what is kept of its rows."""
+    rows = kept(label, logit, images, applied=found.apply(logit))
+    return found.model_copy(update=rows.model_dump())
+
+
+def fit_platt(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    fitted_on: str,
+    images: Sequence[object] | None = None,
+) -> Platt:
     """Fit a slope and an intercept by maximum likelihood, with Platt's (1999) softened labels.
 
     With m fractures of n rows a label counts as (m + 1) / (m + 2), its absence as
@@ -186,17 +215,23 @@ def fit_platt(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> Platt:
     target = np.where(label, (m + 1) / (m + 2), 1 / (n - m + 2))
     features = np.column_stack([logit, np.ones(n)])
     slope, intercept = _logistic(features, target, ((0.0, None), (None, None)))
-    return Platt(
+    found = Platt(
         slope=slope,
         intercept=intercept,
         fitted_on=fitted_on,
         n=n,
         at_bound=slope == 0,
-        fingerprint=fingerprint(label, logit),
     )
+    return _known(found, label, logit, images)
 
 
-def fit_beta(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> Beta:
+def fit_beta(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    fitted_on: str,
+    images: Sequence[object] | None = None,
+) -> Beta:
     """Fit the three numbers of beta calibration by maximum likelihood, slopes within 0 and 20.
 
     Parameters and errors as for :func:`fit_temperature`.
@@ -205,15 +240,15 @@ def fit_beta(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> Beta:
     features = np.column_stack([log_expit(logit), -log_expit(-logit), np.ones(len(logit))])
     top = 1 / BOUNDS[0]
     a, b, c = _logistic(features, label.astype(np.float64), ((0, top), (0, top), (None, None)))
-    return Beta(
+    found = Beta(
         a=a,
         b=b,
         c=c,
         fitted_on=fitted_on,
         n=len(label),
         at_bound=a == b == 0 or top in (a, b),
-        fingerprint=fingerprint(label, logit),
     )
+    return _known(found, label, logit, images)
 
 
 def _logistic(
@@ -238,7 +273,13 @@ def _logistic(
     return [float(w) for w in found.x / scale]
 
 
-def fit_isotonic(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> Isotonic:
+def fit_isotonic(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    fitted_on: str,
+    images: Sequence[object] | None = None,
+) -> Isotonic:
     """Fit the rising steps of least squared error (pool adjacent violators).
 
     Parameters and errors as for :func:`fit_temperature`.
@@ -250,11 +291,11 @@ def fit_isotonic(logits: ArrayLike, labels: ArrayLike, *, fitted_on: str) -> Iso
     # Only the two ends of each flat piece are needed.
     same = np.diff(level) == 0
     corner = ~(np.append(False, same) & np.append(same, False))
-    return Isotonic(
+    found = Isotonic(
         logits=distinct[corner].tolist(),
         probabilities=level[corner].tolist(),
         fitted_on=fitted_on,
         n=len(label),
         at_bound=bool(np.isin(level, (0.0, 1.0)).all()),
-        fingerprint=fingerprint(label, logit),
     )
+    return _known(found, label, logit, images)

@@ -1,14 +1,16 @@
 """Answers with a promised error: sets of labels that hold the truth as often as was asked for."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 
-from greenstick.decision.operating_points import checked, fingerprint
+from greenstick.decision.operating_points import checked
+from greenstick.decision.provenance import ChosenOn, kept
 from greenstick.errors import GreenstickError
 
 
-class Conformal(BaseModel):
+class Conformal(ChosenOn):
     """Which labels a score leaves possible (split conformal prediction, Vovk et al. 2005).
 
     The promise is kept for each class by itself (Mondrian): of new images with a fracture, and of
@@ -24,11 +26,9 @@ class Conformal(BaseModel):
         A score at or below it leaves no fracture possible; None where all do.
     error
         The promised share of sets without the truth.
-    fitted_on, n_positive, n_negative, fingerprint
+    fitted_on, n_positive, n_negative, fingerprint, sample, images
         The rows that it was fitted on.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fracture_from: float | None
     normal_to: float | None
@@ -36,7 +36,6 @@ class Conformal(BaseModel):
     fitted_on: str
     n_positive: int
     n_negative: int
-    fingerprint: str = ""
 
     def sets(self, scores: ArrayLike) -> NDArray[np.bool_]:
         """Return (n, 2): whether no fracture, and whether a fracture, remains possible."""
@@ -48,7 +47,12 @@ class Conformal(BaseModel):
 
 
 def fit_conformal(
-    labels: ArrayLike, scores: ArrayLike, *, error: float = 0.1, fitted_on: str
+    labels: ArrayLike,
+    scores: ArrayLike,
+    *,
+    error: float = 0.1,
+    fitted_on: str,
+    images: Sequence[object] | None = None,
 ) -> Conformal:
     """Find the limits beyond which too few images of either class lay.
 
@@ -60,6 +64,8 @@ def fit_conformal(
         Promised share of sets without the truth, within each class.
     fitted_on
         Name of these rows: neither those the model was trained on nor those it is judged on.
+    images
+        (n,) names of the images, by which these rows are known again.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def fit_conformal(
         fitted_on=fitted_on,
         n_positive=len(positive),
         n_negative=len(negative),
-        fingerprint=fingerprint(label, score),
+        **kept(label, score, images).model_dump(),
     )
 
 

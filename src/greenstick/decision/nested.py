@@ -51,7 +51,8 @@ def fit_inside(
     _check_inner(inner_scores)
     labels, logits = inner_scores["label"].to_numpy(), inner_scores["logit"].to_numpy()
     where = inner_name(fold, repeat)
-    temperature = fit_temperature(logits, labels, fitted_on=where)
+    images = inner_scores["image"].to_list()
+    temperature = fit_temperature(logits, labels, fitted_on=where, images=images)
     point = choose_operating_point(
         labels,
         temperature.apply(logits),
@@ -60,6 +61,7 @@ def fit_inside(
         chosen_on=where,
         repeat=repeat,
         fold=fold,
+        images=images,
     )
     return temperature, point
 

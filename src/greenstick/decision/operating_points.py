@@ -1,12 +1,12 @@
 """Where a score becomes a call: thresholds, each with the rows that it was chosen on."""
 
-import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 
+from greenstick.decision.provenance import ChosenOn, kept
 from greenstick.errors import GreenstickError
 
 Rule = Literal["youden", "f1", "closest", "sensitivity", "specificity", "cost", "given"]
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-class OperatingPoint(BaseModel):
+class OperatingPoint(ChosenOn):
     """A threshold, and where it comes from.
 
     Attributes
@@ -31,12 +31,10 @@ class OperatingPoint(BaseModel):
         The required sensitivity or specificity, or the cost ratio; None for other rules.
     repeat, fold
         The fold of cross-validation that it is for; None where there is one for all.
-    fingerprint
-        Digest of the labels and scores that it was chosen on, so that a threshold chosen on the
-        very rows that it is judged on is found out whatever it is called. Empty where given.
+    fingerprint, sample, images
+        What is kept of the rows, so that a threshold chosen on rows that it is judged on is found
+        out whatever they are called; see :mod:`greenstick.decision.provenance`. Empty where given.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float
     rule: Rule
@@ -45,18 +43,6 @@ class OperatingPoint(BaseModel):
     target: float | None = None
     repeat: int | None = None
     fold: int | None = None
-    fingerprint: str = ""
-
-
-def fingerprint(labels: ArrayLike, scores: ArrayLike) -> str:
-    """Return a digest of the (label, score) pairs that does not depend on their order."""
-    label = np.asarray(labels, dtype=np.int8)
-    score = np.asarray(scores, dtype=np.float64)
-    order = np.lexsort((label, score))
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(score[order].tobytes())
-    digest.update(label[order].tobytes())
-    return digest.hexdigest()
 
 
 def decide(scores: ArrayLike, point: OperatingPoint) -> Bools:
@@ -78,6 +64,7 @@ def choose_operating_point(
     target: float | None = None,
     repeat: int | None = None,
     fold: int | None = None,
+    images: Sequence[object] | None = None,
 ) -> OperatingPoint:
     """Choose a threshold on one set of rows, to be applied to another.
 
@@ -103,6 +90,9 @@ def choose_operating_point(
         What ``sensitivity``, ``specificity`` and ``cost`` need.
     repeat, fold
         The fold of cross-validation that the threshold is for.
+    images
+        (n,) names of the images, by which these rows are known again even where another model
+        scores them.
 
     Raises
     ------
@@ -126,7 +116,7 @@ def choose_operating_point(
         target=target,
         repeat=repeat,
         fold=fold,
-        fingerprint=fingerprint(label, score),
+        **kept(label, score, images).model_dump(),
     )
 
 

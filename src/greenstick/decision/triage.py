@@ -1,16 +1,18 @@
 """Three answers instead of two: no fracture, doubt, fracture."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 
-from greenstick.decision.operating_points import choose_operating_point, fingerprint
+from greenstick.decision.operating_points import choose_operating_point
+from greenstick.decision.provenance import ChosenOn, kept
 
 #: What :func:`triage` answers, by number.
 ANSWERS = ("no fracture", "doubt", "fracture")
 
 
-class Triage(BaseModel):
+class Triage(ChosenOn):
     """Two thresholds, and where they come from.
 
     Attributes
@@ -21,11 +23,9 @@ class Triage(BaseModel):
     sensitivity, specificity
         Required on the rows they were chosen on: the share of fractures not called normal, and
         the share of normals not called fractured.
-    chosen_on, n, fingerprint
+    chosen_on, n, fingerprint, sample, images
         As for :class:`~greenstick.decision.operating_points.OperatingPoint`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     doubt_from: float
     fracture_from: float
@@ -33,7 +33,6 @@ class Triage(BaseModel):
     specificity: float
     chosen_on: str
     n: int
-    fingerprint: str = ""
 
 
 def choose_triage(
@@ -43,6 +42,7 @@ def choose_triage(
     sensitivity: float = 0.95,
     specificity: float = 0.95,
     chosen_on: str,
+    images: Sequence[object] | None = None,
 ) -> Triage:
     """Choose the two thresholds with the least doubt between them.
 
@@ -52,8 +52,8 @@ def choose_triage(
         (n,) 0 or 1, and finite scores, higher means fracture.
     sensitivity, specificity
         What the negative and the positive answers must reach on these rows.
-    chosen_on
-        Name of these rows.
+    chosen_on, images
+        Name of these rows, and names of their images, by which they are known again.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def choose_triage(
         specificity=specificity,
         chosen_on=chosen_on,
         n=low.n,
-        fingerprint=fingerprint(labels, scores),
+        **kept(labels, scores, images).model_dump(),
     )
 
 

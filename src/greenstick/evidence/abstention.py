@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from greenstick.decision.conformal import Conformal
+from greenstick.decision.provenance import ChosenOn
 from greenstick.decision.triage import Triage, triage
 from greenstick.evidence.at_point import proportion
-from greenstick.evidence.checks import leaked
 from greenstick.evidence.estimates import Estimate
+from greenstick.evidence.leaks import leaked
 from greenstick.evidence.rows import ScoredRows
 from greenstick.findings import Finding, Severity
 
@@ -59,7 +60,7 @@ def judge_triage(
     )
     return Abstention(
         [proportion(what, rows, hits, among=among, level=level) for what, hits, among in shares],
-        [_origin(rows, name, thresholds.chosen_on, thresholds.fingerprint)],
+        [_origin(rows, name, thresholds.chosen_on, thresholds)],
     )
 
 
@@ -88,7 +89,7 @@ def judge_conformal(
         ("neither possible", size == 0, every),
     )
     found = [proportion(what, rows, hits, among=among, level=level) for what, hits, among in shares]
-    origin = _origin(rows, name, conformal.fitted_on, conformal.fingerprint)
+    origin = _origin(rows, name, conformal.fitted_on, conformal)
     return Abstention(found, [origin, _promise(found[1:3], conformal.error)])
 
 
@@ -105,8 +106,8 @@ def _promise(by_class: list[Estimate], error: float) -> Finding:
     return Finding("promise-kept", Severity.PASSED, f"No error is surely above {error:.0%}.")
 
 
-def _origin(rows: ScoredRows, name: str, chosen_on: str, fingerprint: str) -> Finding:
-    if leaked(rows, name, chosen_on, fingerprint):
+def _origin(rows: ScoredRows, name: str, chosen_on: str, chosen: ChosenOn) -> Finding:
+    if leaked(rows, name, chosen_on, chosen):
         return Finding(
             "limits-chosen-on-evaluated-rows",
             Severity.ERROR,

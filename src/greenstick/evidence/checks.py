@@ -1,12 +1,8 @@
 """What would make a number untrue, or would let a reader believe too much of it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
-from greenstick.decision.calibration import Calibrator
-from greenstick.decision.operating_points import OperatingPoint, candidates, fingerprint
 from greenstick.evidence.rows import ScoredRows
 from greenstick.findings import Finding, Severity
 
@@ -95,93 +91,6 @@ def _clusters(rows: ScoredRows) -> Finding:
         f"{len(rows)} rows of {rows.n_patients} patients, up to {largest} each: intervals allow "
         "for it, and would be too narrow otherwise.",
     )
-
-
-def check_provenance(
-    rows: ScoredRows,
-    name: str,
-    points: Sequence[OperatingPoint],
-    calibration: Calibrator | None,
-    logits: pl.Series | None,
-) -> list[Finding]:
-    """Return whether thresholds and calibration come from other rows than those judged.
-
-    Names are compared, and so are digests of labels and scores: rows that are called otherwise
-    are still the same rows.
-    """
-    findings = [_threshold(rows, name, points)]
-    if calibration is not None:
-        findings.append(_calibration(rows, name, calibration, logits))
-    return findings
-
-
-def _threshold(rows: ScoredRows, name: str, points: Sequence[OperatingPoint]) -> Finding:
-    if not points:
-        return Finding("threshold", Severity.NOT_APPLICABLE, "No operating point was given.")
-    if any(leaked(rows, name, p.chosen_on, p.fingerprint) for p in points):
-        return Finding(
-            "threshold-chosen-on-evaluated-rows",
-            Severity.ERROR,
-            "The threshold was chosen on the very rows that it is judged on: sensitivity and "
-            "specificity are too good to be true.",
-            remedy="Choose it on validation rows, or state it beforehand.",
-        )
-    if any(_suspicious(rows, point) for point in points):
-        return Finding(
-            "threshold-fits-evaluated-rows",
-            Severity.WARNING,
-            "The threshold is, to the last digit, the best one for these very rows.",
-            remedy="Make sure that it was chosen on other rows.",
-        )
-    places = sorted({p.chosen_on for p in points})
-    return Finding("threshold-from-elsewhere", Severity.PASSED, f"Threshold: {', '.join(places)}.")
-
-
-def leaked(rows: ScoredRows, name: str, chosen_on: str, digest: str) -> bool:
-    """Tell whether something was chosen on these rows, by their name or by what they hold."""
-    return same(chosen_on, name) or digest == fingerprint(rows.labels, rows.scores)
-
-
-def _suspicious(rows: ScoredRows, point: OperatingPoint) -> bool:
-    """Tell whether a threshold is exactly the Youden one of many possible on these rows."""
-    if rows.labels.all() or not rows.labels.any() or len(np.unique(rows.scores)) < 50:
-        return False
-    thresholds, sensitivity, specificity = candidates(rows.labels, rows.scores)
-    best = np.flatnonzero(np.isclose(sensitivity + specificity, (sensitivity + specificity).max()))
-    # Ours lies half-way between two scores, other tools take the lower of the two.
-    theirs = np.sort(np.unique(rows.scores))[::-1][np.maximum(best - 1, 0)]
-    return bool(np.isin(point.threshold, np.concatenate([thresholds[best], theirs])))
-
-
-def _calibration(
-    rows: ScoredRows, name: str, calibration: Calibrator, logits: pl.Series | None
-) -> Finding:
-    own = "" if logits is None else fingerprint(rows.labels, logits.cast(pl.Float64).to_numpy())
-    if same(calibration.fitted_on, name) or (own and own == calibration.fingerprint):
-        return Finding(
-            "calibration-fitted-on-evaluated-rows",
-            Severity.ERROR,
-            "The calibration was fitted on the very rows that it is judged on.",
-            remedy="Fit it on validation rows.",
-        )
-    if calibration.at_bound:
-        return Finding(
-            "calibration-at-bound",
-            Severity.WARNING,
-            "The calibration ran into a bound: the rows it was fitted on are separable, or the "
-            "scores say nothing.",
-            remedy="Fit it on more rows.",
-        )
-    return Finding(
-        "calibration-from-elsewhere",
-        Severity.PASSED,
-        f"Calibration fitted on {calibration.fitted_on} ({calibration.n} images).",
-    )
-
-
-def same(one: str, other: str) -> bool:
-    """Tell whether two names of rows are the same but for case and spaces."""
-    return one.strip().casefold() == other.strip().casefold()
 
 
 def check_pooling(table: pl.DataFrame) -> list[Finding]:

@@ -14,7 +14,7 @@ from greenstick.decision.operating_points import OperatingPoint, decide
 from greenstick.errors import GreenstickError
 from greenstick.evidence.at_point import at_operating_point, at_prevalence, confusion
 from greenstick.evidence.calibration import judge_calibration
-from greenstick.evidence.checks import check_pooling, check_provenance, check_rows
+from greenstick.evidence.checks import check_pooling, check_rows
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import (
     BrierParts,
@@ -28,6 +28,7 @@ from greenstick.evidence.estimates import (
     SignificanceTest,
     Subgroup,
 )
+from greenstick.evidence.leaks import check_provenance
 from greenstick.evidence.net_benefit import decision_curve
 from greenstick.evidence.optimism import measure_optimism
 from greenstick.evidence.reliability import equal_width, reliability
@@ -200,6 +201,7 @@ def evaluate(
         the table holds several models.
     """
     model = _one_model(scores)
+    _check_range(specificities)
     table, findings = usable(scores, missing)
     judged = to_rows(table)
     points = _as_list(point)
@@ -208,7 +210,6 @@ def evaluate(
         judged, replicates=replicates, seed=seed, level=level, specificities=specificities
     )
     probable = judge_calibration(judged, level=level, seed=seed) if judged.probabilities else None
-    logits = table["logit"] if "logit" in table.columns else None
     return Evidence(
         model=model,
         rows=rows,
@@ -233,7 +234,7 @@ def evaluate(
         findings=[
             *findings,
             *check_rows(judged),
-            *check_provenance(judged, rows, points, calibration, logits),
+            *check_provenance(table, judged, rows, points, calls, calibration),
             *check_pooling(table),
         ],
     )
@@ -249,6 +250,14 @@ def _one_model(scores: pl.DataFrame) -> str:
             remedy="Judge each in turn: --where model=NAME.",
         )
     return models[0] if models else ""
+
+
+def _check_range(specificities: tuple[float, float] | None) -> None:
+    if specificities is not None and not 0 <= specificities[0] < specificities[1] <= 1:
+        raise GreenstickError(
+            f"Specificities from {specificities[0]:g} to {specificities[1]:g} are no range.",
+            remedy="Give two shares, the smaller first, e.g. 0.8 and 1.0.",
+        )
 
 
 def _as_list(point: OperatingPoint | Sequence[OperatingPoint] | None) -> list[OperatingPoint]:

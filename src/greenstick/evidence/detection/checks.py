@@ -1,9 +1,10 @@
 """What would make a detector's numbers untrue, or would let a reader believe too much of them."""
 
-from greenstick.evidence.checks import leaked
+from greenstick.decision.provenance import ChosenOn
 from greenstick.evidence.detection.boxes import BoxRows
 from greenstick.evidence.detection.confidence import Confidence
 from greenstick.evidence.detection.ratings import image_rows
+from greenstick.evidence.leaks import leaked
 from greenstick.findings import Finding, Severity
 
 #: A detector that writes no box below this score has cut its list.
@@ -59,7 +60,8 @@ def check_confidence(boxes: BoxRows, rows: str, confidence: Confidence | None) -
     """Return whether the confidence comes from other images than those judged."""
     if confidence is None:
         return Finding("confidence", Severity.NOT_APPLICABLE, "No confidence was given.")
-    if leaked(image_rows(boxes), rows, confidence.chosen_on, confidence.fingerprint):
+    chosen = ChosenOn(fingerprint=confidence.fingerprint)
+    if leaked(image_rows(boxes), rows, confidence.chosen_on, chosen):
         return Finding(
             "confidence-chosen-on-evaluated-rows",
             Severity.ERROR,

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from greenstick.decision.operating_points import fingerprint
+from greenstick.decision.provenance import fingerprint
 from greenstick.errors import GreenstickError
 from greenstick.evidence.detection.boxes import BoxRows
 from greenstick.evidence.detection.matching import match
