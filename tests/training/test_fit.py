@@ -218,8 +218,8 @@ def test_copies_are_the_same_in_every_epoch(miniature, tiny, short, tmp_path, mo
     seen: dict[int, set[bytes]] = {}
 
     class Spy(Learner):
-        def _see(self, batch, step):
-            view = super()._see(batch, step)
+        def see(self, batch, step):
+            view = super().see(batch, step)
             for row, image in zip(batch.rows.tolist(), view.images, strict=True):
                 seen.setdefault(row, set()).add(image.numpy().tobytes())
             return view

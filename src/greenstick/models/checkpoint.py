@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_whole
@@ -74,7 +75,7 @@ def save_ensemble(
     return save_checkpoint(folder, Ensemble(members), card, onnx=onnx)
 
 
-def write_weights(model: Classifier | Ensemble, path: Path) -> None:
+def write_weights(model: nn.Module, path: Path) -> None:
     """Write a network's tensors as one safetensors file."""
     state = model.state_dict()
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}

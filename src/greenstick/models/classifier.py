@@ -96,12 +96,24 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Prediction:
         """Score a batch: float32 of shape (N, 1, H, W) in [0, 1]."""
-        colored = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
-        grids = [grid.float() for grid in self._grids(colored)]
+        return self.with_features(images)[0]
+
+    def with_features(self, images: Tensor) -> tuple[Prediction, Tensor]:
+        """Score a batch as :meth:`forward` does, and give its pooled features (N, F) too.
+
+        They tell images of a strange look, and cost nothing: they are the mean of the last grid
+        that the head looks at.
+        """
+        grids = self.features(images)
         # The head stays in float32 under autocast: a logit of 8 has steps of 0.06 in bfloat16.
         with torch.autocast(images.device.type, enabled=False):
             logits, maps = self.head(*grids)
-        return Prediction(logits, maps)
+        return Prediction(logits, maps), grids[-1].mean(dim=(2, 3))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return what the head sees of images: float32 grids (N, F, h, w)."""
+        colored = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
+        return [grid.float() for grid in self._grids(colored)]
 
     def _grids(self, colored: Tensor) -> list[Tensor]:
         height, width = colored.shape[-2:]

@@ -19,7 +19,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from greenstick.errors import GreenstickError
+from greenstick.errors import Stopped
 from greenstick.models.classifier import Classifier, build_classifier
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.checks import check
@@ -32,6 +32,13 @@ from greenstick.training.facts import (
     read_facts,
     wait_for_facts,
     write_facts,
+)
+from greenstick.training.frozen_features import (
+    FEATURES,
+    HeadLearner,
+    head_learner,
+    join_head,
+    keeps_features,
 )
 from greenstick.training.keeper import BEST, HISTORY, RESUME, Keeper, TrainingProgress
 from greenstick.training.learner import Learner
@@ -120,9 +127,11 @@ def fit(
         facts = read_facts(folder, identity) if resume else None
         facts = facts or _settle(folder, identity, recipe, model, trainer)
         if not facts.finished:
-            autocast = facts.precision == "bf16"
-            _run(trainer, Learner(model, recipe, data, seed=seed, autocast=autocast), folder)
+            learner = _learner(trainer, keeper, model, recipe, data, seed, facts)
+            _run(trainer, learner, folder)
             if trainer.is_global_zero:
+                if isinstance(learner, HeadLearner):
+                    join_head(model, folder)
                 write_facts(folder, facts.model_copy(update={"finished": True}))
                 (folder / RESUME).unlink(missing_ok=True)  # four times the size of the weights
     return _result(model, folder, facts, prior_shift(data.train.labels, recipe))
@@ -134,7 +143,7 @@ def _settle(
     """Start anew: choose what is to be chosen once, on the first process."""
     if not trainer.is_global_zero:
         return wait_for_facts(folder, identity)
-    for name in (FACTS, RESUME, BEST, HISTORY):
+    for name in (FACTS, RESUME, BEST, HISTORY, FEATURES):
         (folder / name).unlink(missing_ok=True)
     chosen = choose_precision(recipe, model, trainer.strategy.root_device)
     facts = Facts(
@@ -144,6 +153,30 @@ def _settle(
         weights_origin=model.origin,
     )
     return write_facts(folder, facts)
+
+
+def _learner(
+    trainer: lightning.Trainer,
+    keeper: Keeper,
+    model: Classifier,
+    recipe: Recipe,
+    data: TrainingData,
+    seed: int,
+    facts: Facts,
+) -> Learner:
+    autocast = facts.precision == "bf16"
+    if trainer.world_size > 1 or not keeps_features(recipe, model, data):
+        return Learner(model, recipe, data, seed=seed, autocast=autocast)
+    with kept_memory():
+        return head_learner(
+            model.to(trainer.strategy.root_device),
+            recipe,
+            data,
+            keeper.folder,
+            seed=seed,
+            autocast=autocast,
+            progress=keeper.progress,
+        )
 
 
 def _run(trainer: lightning.Trainer, learner: Learner, folder: Path) -> None:
@@ -157,7 +190,7 @@ def _run(trainer: lightning.Trainer, learner: Learner, folder: Path) -> None:
             trainer.fit(learner, ckpt_path=resume if resume.exists() else None, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after which it ignores Ctrl-C for good
         signal.signal(signal.SIGINT, on_interrupt)
-        raise GreenstickError(
+        raise Stopped(
             f"Training was stopped in epoch {trainer.current_epoch + 1} of {trainer.max_epochs}.",
             remedy="Run the same command again to go on from that epoch.",
         ) from None

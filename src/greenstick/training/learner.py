@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader
 
 from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier
+from greenstick.models.head_alone import HeadAlone
 from greenstick.training.losses import box_loss, class_weights, image_loss
-from greenstick.training.predict import score, to_images
+from greenstick.training.predict import to_images
 from greenstick.training.ranking import mean_auroc
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Batch, EpochSampler, Rows, TrainingData, make_loader
@@ -28,7 +29,7 @@ from greenstick.training.schedule import (
     rate_factor,
     update_average,
 )
-from greenstick.training.views import View, draw_anew, draw_copies, look
+from greenstick.training.views import View, best_layout, draw_anew, draw_copies, look
 
 _CHECK_EVERY = 20  # steps between looks at the loss, each of which waits for the device
 
@@ -58,7 +59,7 @@ class Learner(lightning.LightningModule):
 
     def __init__(
         self,
-        model: Classifier,
+        model: Classifier | HeadAlone,
         recipe: Recipe,
         data: TrainingData,
         *,
@@ -83,7 +84,7 @@ class Learner(lightning.LightningModule):
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     @property
-    def best_model(self) -> Classifier:
+    def best_model(self) -> Classifier | HeadAlone:
         """The network whose validation counts: the average where there is one."""
         return self.average if self.average is not None else self.model
 
@@ -132,11 +133,11 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Augment a batch, and return its loss."""
-        view = self._see(batch, step)
+        view = self.see(batch, step)
         # Dropout and stochastic depth draw from the global generator, as do others in between.
         torch.manual_seed(self._seed_of(2 * step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            prediction = self.model(_best_layout(view.images))
+            prediction = self.model(view.images)
         loss = image_loss(self.recipe, prediction.logits.float(), view.labels, self._weights)
         if self.recipe.box_loss_weight:
             size_px = view.images.shape[-1]
@@ -147,7 +148,8 @@ class Learner(lightning.LightningModule):
             _refuse_nan(loss, self.current_epoch)
         return loss
 
-    def _see(self, batch: Batch, step: int) -> View:
+    def see(self, batch: Batch, step: int) -> View:
+        """Return how a training batch looks in a step of this epoch."""
         recipe = self.recipe
         small = bool(recipe.start_px) and self.current_epoch < recipe.start_epochs
         if recipe.copies:
@@ -169,15 +171,19 @@ class Learner(lightning.LightningModule):
         batch = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return batch % self.recipe.accumulate == 0 or self.trainer.is_last_batch
 
+    def see_plain(self, batch: Batch) -> Tensor:
+        """Return a validation batch without augmentation."""
+        return best_layout(to_images(batch.canvases))
+
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's validation."""
         self._seen = []
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Score a validation batch with the network that counts."""
-        images = _best_layout(to_images(batch.canvases))
+        images = self.see_plain(batch)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            prediction = score(self.best_model.eval(), images, flip_average=False)
+            prediction = self.best_model.eval()(images)
         self._seen.append((batch.rows, prediction.logits.float()))
 
     def on_validation_epoch_end(self) -> None:
@@ -225,11 +231,6 @@ class Learner(lightning.LightningModule):
     def _seed_of(self, part: int) -> int:
         sequence = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank, part])
         return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _best_layout(images: Tensor) -> Tensor:
-    # One channel counts as both layouts; the network's weights decide (see fit.py).
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 def _refuse_nan(losses: Tensor, epoch: int) -> None:

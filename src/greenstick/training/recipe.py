@@ -102,6 +102,10 @@ class Recipe(_Settings):
         description="head-only trains the head alone; head-first does so for head_epochs",
     )
     head_epochs: int = Field(default=1, ge=1, description="epochs of head-first")
+    keep_features: bool = Field(
+        default=True,
+        description="head-only, and nothing drawn anew each epoch: compute the features once",
+    )
     frozen_stages: int = Field(
         default=0, ge=0, description="first stages of the backbone that are never trained"
     )

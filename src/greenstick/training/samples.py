@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -45,6 +45,19 @@ class Rows:
         return Rows(self.keys * n, np.tile(self.labels, times), self.boxes * n)
 
 
+class Source(Protocol):
+    """Where images come from by their keys: a pixel store, or what stands for one."""
+
+    @property
+    def canvas_px(self) -> int:
+        """Side of the canvases."""
+        ...
+
+    def gather(self, keys: Sequence[bytes]) -> NDArray[Any]:
+        """Return the images of some keys, (n, ...)."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingData:
     """What a fit sees. Test rows have no place here.
@@ -57,7 +70,7 @@ class TrainingData:
         The rows to learn from, and those to stop by.
     """
 
-    store: PixelStore
+    store: Source
     train: Rows
     valid: Rows
 
@@ -143,7 +156,7 @@ def _canvas_boxes(
 class RowDataset(Dataset[Batch]):
     """Rows by the batch: one read of the store for all of them."""
 
-    def __init__(self, store: PixelStore, rows: Rows) -> None:
+    def __init__(self, store: Source, rows: Rows) -> None:
         self.store = store
         self.rows = rows
 
@@ -254,7 +267,7 @@ def _cycle(values: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArr
 
 
 def make_loader(
-    data: PixelStore, rows: Rows, sampler: EpochSampler, *, workers: int = 0, pin: bool = False
+    data: Source, rows: Rows, sampler: EpochSampler, *, workers: int = 0, pin: bool = False
 ) -> "DataLoader[Batch]":
     """Return a loader of whole batches.
 

@@ -7,14 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from greenstick.models.classifier import Classifier
 from greenstick.training.recipe import Recipe
 
 #: A rate never falls quite to nothing, so that a last epoch still tunes batch norm.
 _FLOOR = 0.01
 
 
-def make_optimizer(recipe: Recipe, model: Classifier) -> AdamW:
+def make_optimizer(recipe: Recipe, model: nn.Module) -> AdamW:
     """Return AdamW with four groups: backbone and head, with and without weight decay.
 
     Biases and the scales of norms are not decayed (He et al., CVPR 2019).
