@@ -11,6 +11,7 @@ import lightning
 import polars as pl
 from lightning.pytorch.callbacks import Checkpoint
 
+from greenstick.files import write_whole
 from greenstick.models.checkpoint import write_weights
 from greenstick.training.learner import Learner
 from greenstick.training.samples import Batch
@@ -129,13 +130,12 @@ class Keeper(Checkpoint):
         if trainer.is_global_zero:
             if self.best_epoch == trainer.current_epoch:
                 write_weights(learner.best_model, self.folder / BEST)
-            part = self.folder / (HISTORY + ".part")
-            history_table(self.rows).write_parquet(part)
-            part.replace(self.folder / HISTORY)
+            write_whole(self.folder / HISTORY, history_table(self.rows).write_parquet)
         if self.patience and trainer.current_epoch - self.best_epoch >= self.patience:
             trainer.should_stop = True
+        # On every process, and of one name: some strategies gather here.
         part = self.folder / (RESUME + ".part")
-        trainer.save_checkpoint(part)  # on every process: some strategies gather here
+        trainer.save_checkpoint(part)
         if trainer.is_global_zero:
             part.replace(self.folder / RESUME)
 
