@@ -96,19 +96,11 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Prediction:
         """Score a batch: float32 of shape (N, 1, H, W) in [0, 1]."""
-        return self.with_features(images)[0]
-
-    def with_features(self, images: Tensor) -> tuple[Prediction, Tensor]:
-        """Score a batch as :meth:`forward` does, and give its pooled features (N, F) too.
-
-        They tell images of a strange look, and cost nothing: they are the mean of the last grid
-        that the head looks at.
-        """
         grids = self.features(images)
         # The head stays in float32 under autocast: a logit of 8 has steps of 0.06 in bfloat16.
         with torch.autocast(images.device.type, enabled=False):
             logits, maps = self.head(*grids)
-        return Prediction(logits, maps), grids[-1].mean(dim=(2, 3))
+        return Prediction(logits, maps)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Return what the head sees of images: float32 grids (N, F, h, w)."""
