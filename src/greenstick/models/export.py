@@ -4,22 +4,26 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from greenstick.files import write_whole
-from greenstick.models.classifier import Classifier, Prediction
+from greenstick.models.classifier import Prediction
 from greenstick.models.ensemble import Ensemble, JointPrediction
 
 
-def export_onnx(model: Classifier | Ensemble, canvas_px: int, path: Path | str) -> Path:
+def export_onnx(
+    model: nn.Module, canvas_px: int, path: Path | str, *, outputs: Sequence[str] = ()
+) -> Path:
     """Write a network as one ONNX file.
 
     Input ``images``: float32 of shape (N, 1, canvas_px, canvas_px) in [0, 1], N free. Outputs
     ``logits`` (N, C) and ``maps`` (N, C, h, w); of an ensemble ``spread`` (N, C) too, see
-    :class:`~greenstick.models.ensemble.JointPrediction`. Normalization is inside.
+    :class:`~greenstick.models.ensemble.JointPrediction`. Normalization is inside. A network of
+    another kind states its ``outputs``.
 
     Returns
     -------
@@ -31,7 +35,7 @@ def export_onnx(model: Classifier | Ensemble, canvas_px: int, path: Path | str) 
     example = torch.zeros(2, 1, canvas_px, canvas_px, device=device)
     training = model.training
     model.eval()
-    outputs = JointPrediction if isinstance(model, Ensemble) else Prediction
+    known = JointPrediction if isinstance(model, Ensemble) else Prediction
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
@@ -39,7 +43,7 @@ def export_onnx(model: Classifier | Ensemble, canvas_px: int, path: Path | str) 
                 (example,),
                 dynamo=True,
                 input_names=["images"],
-                output_names=list(outputs._fields),
+                output_names=list(outputs or known._fields),
                 dynamic_shapes={"images": {0: torch.export.Dim.DYNAMIC}},
                 verbose=False,
             )

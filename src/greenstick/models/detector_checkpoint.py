@@ -1,0 +1,78 @@
+"""A detector's checkpoint: weights, the same network as ONNX, and its card."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from greenstick.errors import GreenstickError
+from greenstick.models.card import CARD, NETWORK
+from greenstick.models.checkpoint import WEIGHTS, write_weights
+from greenstick.models.detector import Detections, Detector, empty_detector
+from greenstick.models.detector_settings import (
+    DetectorCard,
+    read_detector_card,
+    write_detector_card,
+)
+from greenstick.models.export import export_onnx
+
+
+def save_detector(
+    folder: Path | str, model: Detector, card: DetectorCard, *, onnx: bool = True
+) -> Path:
+    """Write a checkpoint folder; files of an older one are replaced one by one, card last.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing.
+    model, card
+        What to write. What the card says of the network itself is taken from the model.
+    onnx
+        Whether to export ``model.onnx`` too: ``images`` (N, 1, S, S) in, ``boxes`` (N, K, 4) and
+        ``logits`` (N, K) out, before merging.
+
+    Returns
+    -------
+    folder
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    write_weights(model, folder / WEIGHTS)
+    if onnx:
+        export_onnx(model, card.canvas_px, folder / NETWORK, outputs=Detections._fields)
+    weights = model.settings.weights
+    if weights not in ("auto", "hub", "none"):
+        weights = Path(weights).name  # a card tells nothing of the machine that made it
+    facts = {
+        "detector": model.settings.model_copy(update={"weights": weights}),
+        "mean": tuple(round(float(v), 6) for v in torch.flatten(model.mean)),
+        "std": tuple(round(float(v), 6) for v in torch.flatten(model.std)),
+        "weights_origin": card.weights_origin or model.origin,
+    }
+    write_detector_card(folder, card.model_copy(update=facts))
+    return folder
+
+
+def load_detector(folder: Path | str) -> tuple[Detector, DetectorCard]:
+    """Load a detector (in evaluation mode, on the CPU) and its card.
+
+    Raises
+    ------
+    GreenstickError
+        Where the folder holds no detector, or its parts do not belong together.
+    """
+    folder = Path(folder)
+    card = read_detector_card(folder)
+    model = empty_detector(card.detector, origin=card.weights_origin)
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = (str(error).splitlines() or ["unreadable"])[0]
+        raise GreenstickError(
+            f"{folder / WEIGHTS} does not hold the network that its card tells of ({first}).",
+            remedy="Copy the whole model folder again.",
+        ) from None
+    return model.eval(), card

@@ -1,0 +1,101 @@
+"""Which detector, as settings, and its card; no torch, so that a card is quick to read."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from greenstick import RESEARCH_USE, __version__
+from greenstick.errors import GreenstickError
+from greenstick.files import write_text
+from greenstick.models.card import CARD, CardOperatingPoint, TrainedOn
+
+
+class DetectorSettings(BaseModel):
+    """Which detector, and where its weights come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = Field(
+        default="mobilenetv2_100",
+        description="any timm model with stages of strides 8, 16 and 32, or yolox_nano",
+    )
+    classes: tuple[str, ...] = Field(
+        default=("fracture",), min_length=1, max_length=1, description="what boxes are around"
+    )
+    weights: str = Field(
+        default="auto",
+        description="as a classifier's, or the folder of a classifier's checkpoint to start from; "
+        "for yolox_nano its .onnx file",
+    )
+    batch_norm: Literal["keep", "fold"] = Field(
+        default="keep",
+        description="fold: into the convolutions before training (quicker; pretrained only)",
+    )
+    width: int = Field(
+        default=96, ge=8, multiple_of=8, description="channels of the pyramid and of the head"
+    )
+    depth: int = Field(default=2, ge=1, description="convolutions in each branch of the head")
+
+
+class DetectorCard(BaseModel):
+    """What a detector is, what it expects and what becomes of its output.
+
+    Attributes
+    ----------
+    operating_points
+        Confidences from which a box is shown, on the detector's own scores.
+    merge_iou
+        Boxes that overlap a surer one by more are dropped.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["detector"] = "detector"
+    name: str
+    detector: DetectorSettings
+    weights_origin: str = ""
+    canvas_px: int = Field(gt=0)
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    merge_iou: float = Field(default=0.5, gt=0.0, le=1.0)
+    operating_points: tuple[CardOperatingPoint, ...] = ()
+    training_data: TrainedOn = TrainedOn()
+    license: str = ""
+    created: str = Field(
+        default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
+        description="UTC, ISO 8601",
+    )
+    greenstick: str = __version__
+    research_use: str = RESEARCH_USE
+
+
+def read_detector_card(folder: Path | str) -> DetectorCard:
+    """Read a detector's card.
+
+    Raises
+    ------
+    GreenstickError
+        Where there is none, or it is not a detector's.
+    """
+    path = Path(folder) / CARD
+    try:
+        return DetectorCard.model_validate_json(path.read_bytes())
+    except OSError:
+        raise GreenstickError(
+            f"There is no detector in {folder}.",
+            remedy="Give a folder with model.safetensors and card.json.",
+        ) from None
+    except ValidationError as error:
+        raise GreenstickError(
+            f"{path} is not the card of a detector of Greenstick {__version__} "
+            f"({error.errors()[0]['loc']}: {error.errors()[0]['msg']}).",
+            remedy="Is it a classifier's? Else train the detector again with this version.",
+        ) from None
+
+
+def write_detector_card(folder: Path | str, card: DetectorCard) -> None:
+    """Write a detector's card as indented JSON."""
+    write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", Path(folder) / CARD)

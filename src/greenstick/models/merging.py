@@ -1,0 +1,65 @@
+"""From a detector's many overlapping boxes to few; NumPy alone, so that any runtime can use it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+#: As many of the surest boxes of an image are looked at.
+_CANDIDATES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """Boxes of one image by falling score.
+
+    Attributes
+    ----------
+    corners
+        float64 (k, 4): left, top, right, bottom.
+    scores
+        float64 (k,).
+    """
+
+    corners: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+def merge(
+    corners: Floats, scores: Floats, *, iou: float = 0.5, most: int = 100, least: float = 1e-3
+) -> Merged:
+    """Keep the surest of boxes that overlap (greedy non-maximum suppression).
+
+    Parameters
+    ----------
+    corners
+        (n, 4): left, top, right, bottom.
+    scores
+        (n,), higher means surer.
+    iou
+        A box that overlaps a surer one by more than this is dropped.
+    most
+        How many boxes to keep.
+    least
+        Boxes of lower score are dropped.
+    """
+    chosen = np.flatnonzero(scores >= least)
+    order = chosen[np.argsort(-scores[chosen], kind="stable")][:_CANDIDATES]
+    boxes, sizes = corners[order].astype(np.float64), scores[order].astype(np.float64)
+    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1)
+    free = np.ones(len(boxes), dtype=np.bool_)
+    kept: list[int] = []
+    for i in range(len(boxes)):
+        if not free[i]:
+            continue
+        kept.append(i)
+        if len(kept) == most:
+            break
+        low = np.maximum(boxes[i, :2], boxes[i + 1 :, :2])
+        high = np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:])
+        common = np.prod(np.maximum(high - low, 0.0), axis=1)
+        union = areas[i] + areas[i + 1 :] - common
+        free[i + 1 :] &= ~(common > iou * union)
+    return Merged(boxes[kept], sizes[kept])

@@ -1,0 +1,27 @@
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision.ops import nms
+
+from greenstick.models.merging import merge
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(0, 60), iou=st.sampled_from([0.3, 0.5, 0.7]))
+def test_keeps_what_torchvision_keeps(seed: int, n: int, iou: float) -> None:
+    rng = np.random.default_rng(seed)
+    start = rng.uniform(0, 60, (n, 2))
+    corners = np.concatenate([start, start + rng.uniform(1, 50, (n, 2))], axis=1)
+    scores = rng.permutation(n) / max(n, 1)
+    kept = nms(torch.from_numpy(corners), torch.from_numpy(scores), iou).numpy()
+    merged = merge(corners, scores, iou=iou, least=0.0)
+    np.testing.assert_allclose(merged.corners, corners[kept])
+    np.testing.assert_allclose(merged.scores, scores[kept])
+
+
+def test_no_more_than_wanted_and_no_score_too_low() -> None:
+    corners = np.array([[10.0 * i, 0, 10 * i + 5, 5] for i in range(20)])
+    scores = np.linspace(0.01, 0.2, 20)
+    assert len(merge(corners, scores, most=3).scores) == 3
+    assert len(merge(corners, scores, least=0.095).scores) == 11
