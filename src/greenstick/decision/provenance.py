@@ -59,7 +59,7 @@ class ChosenOn(BaseModel):
 def fingerprint(labels: ArrayLike, scores: ArrayLike) -> str:
     """Return a digest of the (label, score) pairs that does not depend on their order."""
     label = np.asarray(labels, dtype=np.int8)
-    score = np.asarray(scores, dtype=np.float64)
+    score = np.asarray(scores, dtype=np.float64) + 0.0  # one zero, not two
     order = np.lexsort((label, score))
     digest = hashlib.blake2b(digest_size=16)
     digest.update(score[order].tobytes())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -21,10 +22,12 @@ from greenstick.evidence.intervals import (
     t_of,
     z_of,
 )
+from greenstick.evidence.leaks import check_threshold
 from greenstick.evidence.resampling import statistics_of
 from greenstick.evidence.rows import Bools, Floats, Ints, Missing, ScoredRows, to_rows, usable
 from greenstick.evidence.significance import clustered_mcnemar, mcnemar
 from greenstick.files import write_text
+from greenstick.findings import Finding, Severity
 
 Points = OperatingPoint | Sequence[OperatingPoint] | None
 
@@ -55,7 +58,11 @@ class Difference(Record):
 
 
 class Comparison(Record):
-    """Two models on the same images; differences are second minus first."""
+    """Two models on the same images; differences are second minus first.
+
+    ``findings`` say whether thresholds come from other rows than the compared ones, first those
+    of the first model.
+    """
 
     first: str
     second: str
@@ -63,6 +70,12 @@ class Comparison(Record):
     n_patients: int
     margin: float | None
     differences: list[Difference]
+    findings: list[Finding] = Field(default_factory=list)
+
+    @property
+    def untrue(self) -> bool:
+        """Whether a finding makes a number untrue."""
+        return any(finding.severity is Severity.ERROR for finding in self.findings)
 
     def difference(self, name: str) -> Difference:
         """Return the difference of this name, e.g. ``comparison.difference("AUROC")``."""
@@ -89,6 +102,7 @@ def compare(
     *,
     names: tuple[str, str] = ("first", "second"),
     points: tuple[Points, Points] = (None, None),
+    rows: str = "test",
     margin: float | None = None,
     seed: int = 0,
     replicates: int = 2000,
@@ -108,6 +122,8 @@ def compare(
     points
         Operating points of either; sensitivity and specificity are compared where both models
         call fractures (by a point or by ``decision``).
+    rows
+        What the images are called, e.g. ``"test"``; points must have been chosen on others.
     margin
         How much worse the second may be and still count as non-inferior, in units of the figure;
         for losses, where less is better, how much higher. The claim rests on one limit of the
@@ -130,14 +146,15 @@ def compare(
         Where the images or labels of the two differ, or there is only one class.
     """
     one, two = _paired(first, second, missing)
-    rows = to_rows(one)
-    pair = Pair(rows, replace(to_rows(two), patients=rows.patients, images=rows.images))
+    judged = to_rows(one)
+    pair = Pair(judged, replace(to_rows(two), patients=judged.patients, images=judged.images))
     if pair.first.labels.all() or not pair.first.labels.any():
         raise GreenstickError(
             "All images are of one class.", remedy="Compare on images with and without fractures."
         )
     differences = [auroc_difference(pair, level), *_resampled(pair, replicates, seed, level)]
-    calls = calls_of(one, _as_list(points[0])), calls_of(two, _as_list(points[1]))
+    listed = _as_list(points[0]), _as_list(points[1])
+    calls = calls_of(one, listed[0]), calls_of(two, listed[1])
     if calls[0] is not None and calls[1] is not None:
         differences += share_differences(pair, calls[0], calls[1], level)
     return Comparison(
@@ -147,6 +164,10 @@ def compare(
         n_patients=pair.first.n_patients,
         margin=margin,
         differences=[_with_verdict(found, margin) for found in differences],
+        findings=[
+            check_threshold(one, pair.first, rows, listed[0], calls[0]),
+            check_threshold(two, pair.second, rows, listed[1], calls[1]),
+        ],
     )
 
 

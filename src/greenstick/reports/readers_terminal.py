@@ -25,7 +25,7 @@ def print_reader_study(study: ReaderStudy, path: Path) -> None:
     _print_results(study)
     _print_differences(study)
     _print_agreement(study)
-    for finding in study.findings:
+    for finding in [*study.findings, *(study.model.findings if study.model else [])]:
         if finding.severity not in (Severity.PASSED, Severity.NOT_APPLICABLE):
             console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
     console.print(f"[dim]{RESEARCH_USE}[/dim]")

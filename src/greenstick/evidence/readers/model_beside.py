@@ -11,12 +11,14 @@ from greenstick.evidence.at_point import proportion
 from greenstick.evidence.comparison import Difference, Pair, auroc_difference, share_differences
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.evidence import calls_of
+from greenstick.evidence.leaks import check_threshold
 from greenstick.evidence.readers.figures import areas, shares
 from greenstick.evidence.readers.multi_reader import judge_model_against_readers
 from greenstick.evidence.readers.records import ModelBeside, ModelContrast, ReaderContrast
 from greenstick.evidence.readers.table import Study
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import Bools, Floats, ScoredRows
+from greenstick.findings import Finding
 from greenstick.scores import binary_labels, need_columns
 
 REPLICATES = 2000
@@ -29,6 +31,7 @@ class _Model:
     name: str
     scores: Floats
     calls: Bools | None
+    origin: Finding
 
 
 def judge_model_beside(
@@ -37,6 +40,7 @@ def judge_model_beside(
     name: str,
     point: OperatingPoint | None,
     *,
+    rows_name: str,
     level: float = 0.95,
     seed: int = 0,
 ) -> ModelBeside:
@@ -50,6 +54,8 @@ def judge_model_beside(
         ``image``, ``label``, ``score`` and optionally ``decision``; further images are left out.
     name, point
         What the model is called, and where it calls a fracture.
+    rows_name
+        What the images are called; the point must have been chosen on others.
     level, seed
         Nominal coverage, and seed of the bootstrap.
 
@@ -58,7 +64,7 @@ def judge_model_beside(
     GreenstickError
         Where an image of the study has no score, or several, or another label.
     """
-    model = _model_on(study, scores, name, point)
+    model = _model_on(study, scores, name, point, rows_name)
     rows = study.rows(model.scores, np.ones(len(study.labels), dtype=np.bool_))
     estimates = [auroc(rows, level)]
     if model.calls is not None:
@@ -73,11 +79,12 @@ def judge_model_beside(
         roc=resample_rows(rows, replicates=REPLICATES, seed=seed, level=level).roc,
         by_reader=_by_reader(study, model, level),
         against_readers=_against_readers(study, model, level) if len(study.readers) > 1 else [],
+        findings=[model.origin],
     )
 
 
 def _model_on(
-    study: Study, scores: pl.DataFrame, name: str, point: OperatingPoint | None
+    study: Study, scores: pl.DataFrame, name: str, point: OperatingPoint | None, rows: str
 ) -> _Model:
     need_columns(scores, "image", "label", "score")
     wanted = pl.DataFrame({"image": study.images, "truth": study.labels})
@@ -97,8 +104,12 @@ def _model_on(
             "Readers' table and model's disagree on the label of some images.",
             remedy="Use one set of labels.",
         )
-    calls = calls_of(table, [] if point is None else [point])
-    return _Model(name, table["score"].cast(pl.Float64).to_numpy(), calls)
+    points = [] if point is None else [point]
+    calls = calls_of(table, points)
+    values = table["score"].cast(pl.Float64).to_numpy()
+    every = np.ones(len(values), dtype=np.bool_)
+    origin = check_threshold(table, study.rows(values, every), rows, points, calls)
+    return _Model(name, values, calls, origin)
 
 
 def _by_reader(study: Study, model: _Model, level: float) -> list[ReaderContrast]:

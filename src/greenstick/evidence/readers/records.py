@@ -76,6 +76,8 @@ class ModelBeside(Record):
         Each reader under each modality beside the model.
     against_readers
         Beside their mean, readers random; empty for a single reader.
+    findings
+        Whether its threshold comes from other rows.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ModelBeside(Record):
     roc: Curve
     by_reader: list[ReaderContrast]
     against_readers: list[ModelContrast]
+    findings: list[Finding]
 
 
 class ReaderStudy(Record):
@@ -138,4 +141,5 @@ class ReaderStudy(Record):
     @property
     def untrue(self) -> bool:
         """Whether a finding makes a number untrue."""
-        return any(finding.severity is Severity.ERROR for finding in self.findings)
+        of_model = self.model.findings if self.model else []
+        return any(f.severity is Severity.ERROR for f in [*self.findings, *of_model])

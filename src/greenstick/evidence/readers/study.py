@@ -40,6 +40,7 @@ def judge_readers(
     model: pl.DataFrame | None = None,
     model_name: str = "model",
     point: OperatingPoint | None = None,
+    rows: str = "test",
     level: float = 0.95,
     seed: int = 0,
     missing: Missing = "refuse",
@@ -62,6 +63,8 @@ def judge_readers(
     model_name, point
         What the model is called, and where it calls a fracture; a column ``decision`` overrides
         the latter.
+    rows
+        What the images are called; the point must have been chosen on others.
     level, seed
         Nominal coverage, and seed of the bootstrap for the band of the model's ROC curve.
     missing
@@ -93,7 +96,9 @@ def judge_readers(
         all_readers=_all_readers(study, level),
         model=None
         if model is None
-        else judge_model_beside(study, model, model_name, point, level=level, seed=seed),
+        else judge_model_beside(
+            study, model, model_name, point, rows_name=rows, level=level, seed=seed
+        ),
         findings=findings,
     )
 
