@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from greenstick.files import write_whole
-from greenstick.models.classifier import Prediction
+from greenstick.models.classifier import Classifier, Prediction
 from greenstick.models.ensemble import Ensemble, JointPrediction
+from greenstick.models.look import WithLook, early_stage
 
 
 def export_onnx(
@@ -22,8 +23,9 @@ def export_onnx(
 
     Input ``images``: float32 of shape (N, 1, canvas_px, canvas_px) in [0, 1], N free. Outputs
     ``logits`` (N, C) and ``maps`` (N, C, h, w); of an ensemble ``spread`` (N, C) too, see
-    :class:`~greenstick.models.ensemble.JointPrediction`. Normalization is inside. A network of
-    another kind states its ``outputs``.
+    :class:`~greenstick.models.ensemble.JointPrediction`; and ``look`` (N, D), see
+    :mod:`greenstick.models.look`. Normalization is inside. A network of another kind states its
+    ``outputs``.
 
     Returns
     -------
@@ -35,29 +37,39 @@ def export_onnx(
     example = torch.zeros(2, 1, canvas_px, canvas_px, device=device)
     training = model.training
     model.eval()
+    looking = _with_look(model)
     known = JointPrediction if isinstance(model, Ensemble) else Prediction
+    names = [*(outputs or known._fields), *(["look"] if looking else [])]
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.onnx.export(
-                model,
+                looking or model,
                 (example,),
                 dynamo=True,
                 input_names=["images"],
-                output_names=list(outputs or known._fields),
+                output_names=names,
                 dynamic_shapes={"images": {0: torch.export.Dim.DYNAMIC}},
                 verbose=False,
             )
             assert program is not None
             write_whole(path, lambda part: program.save(str(part), external_data=False))
     finally:
+        if looking:
+            looking.close()
         model.train(training)
     return path
 
 
+def _with_look(model: nn.Module) -> WithLook | None:
+    if isinstance(model, Classifier | Ensemble) and early_stage(model):
+        return WithLook(model)
+    return None
+
+
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the exporter's prints and its notes on its own internals."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+def quiet() -> Iterator[None]:
+    """Hold back exporters' prints and their notes on their own internals."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "nncf")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

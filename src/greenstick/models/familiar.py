@@ -1,0 +1,142 @@
+"""Whether an image looks like those that a model was trained on. No torch here.
+
+The Mahalanobis distance to the training images' looks (see :mod:`greenstick.models.look`) under a
+shrunk covariance (Ledoit & Wolf 2004), as in Lee et al. (NeurIPS 2018). Its threshold lets a stated
+share of validation images through as strange.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from greenstick.errors import GreenstickError
+from greenstick.files import write_whole
+
+FAMILIAR = "familiar.safetensors"
+#: A look this many times as far off as the threshold has nothing of the training images.
+FAR = 5.0
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Familiar:
+    """The looks that a model knows.
+
+    Attributes
+    ----------
+    mean
+        (D,): of the training images' looks.
+    whitening
+        (D, D): turns a deviation from the mean into one of unit covariance.
+    threshold
+        A distance above it is strange.
+    false_alarms
+        Share of the images of ``chosen_on`` that are above it.
+    chosen_on, n
+        Name and number of the images that the threshold was chosen on.
+    """
+
+    mean: Floats
+    whitening: Floats
+    threshold: float
+    false_alarms: float
+    chosen_on: str
+    n: int
+
+    def distance(self, looks: Floats) -> Floats:
+        """Return (N,) distances of looks (N, D), in units of the threshold: above 1 is strange."""
+        white = (np.asarray(looks, np.float32) - self.mean) @ self.whitening
+        return np.asarray(np.linalg.norm(white, axis=1) / self.threshold, np.float32)
+
+
+def learn_familiar(
+    train: Floats, valid: Floats, *, false_alarms: float = 0.01, chosen_on: str
+) -> Familiar:
+    """Learn what is familiar.
+
+    Parameters
+    ----------
+    train
+        (n, D): looks of training images.
+    valid
+        (m, D): looks of images that the model was not fitted on, for the threshold.
+    false_alarms
+        The share of these that may be called strange.
+    chosen_on
+        Name of these.
+
+    Raises
+    ------
+    GreenstickError
+        Where there are too few of either.
+    """
+    if len(train) < 10 or len(valid) < 10:
+        raise GreenstickError(
+            f"{len(train)} training and {len(valid)} validation images are too few to tell what "
+            "is familiar.",
+            remedy="Give ten of each at least.",
+        )
+    from sklearn.covariance import LedoitWolf  # takes a while to load, and readers need it not
+
+    scale = train.std(axis=0) + 1e-6  # channels of all ranges count alike before they are shrunk
+    fitted = LedoitWolf().fit(train / scale)
+    values, vectors = np.linalg.eigh(fitted.covariance_)
+    whitening = vectors / np.sqrt(np.maximum(values, 1e-12)) / scale[:, None]
+    known = Familiar(
+        mean=np.asarray(train.mean(axis=0), np.float32),
+        whitening=np.asarray(whitening, np.float32),
+        threshold=1.0,
+        false_alarms=false_alarms,
+        chosen_on=chosen_on,
+        n=len(valid),
+    )
+    threshold = float(np.quantile(known.distance(valid), 1.0 - false_alarms))
+    return Familiar(
+        known.mean, known.whitening, max(threshold, 1e-6), false_alarms, chosen_on, len(valid)
+    )
+
+
+def write_familiar(folder: Path, known: Familiar) -> None:
+    """Write what is familiar into a model folder."""
+    facts = {
+        "threshold": repr(known.threshold),
+        "false_alarms": repr(known.false_alarms),
+        "chosen_on": known.chosen_on,
+        "n": str(known.n),
+    }
+    data = save({"mean": known.mean, "whitening": np.ascontiguousarray(known.whitening)}, facts)
+    write_whole(folder / FAMILIAR, lambda part: part.write_bytes(data))
+
+
+def read_familiar(folder: Path) -> Familiar | None:
+    """Read what :func:`write_familiar` wrote; None where a model folder holds none.
+
+    Raises
+    ------
+    GreenstickError
+        Where the file is something else.
+    """
+    path = folder / FAMILIAR
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            facts = file.metadata() or {}
+            return Familiar(
+                file.get_tensor("mean"),
+                file.get_tensor("whitening"),
+                float(facts["threshold"]),
+                float(facts["false_alarms"]),
+                facts["chosen_on"],
+                int(facts["n"]),
+            )
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise GreenstickError(
+            f"{path} does not hold what is familiar to a model ({type(error).__name__}).",
+            remedy="Copy the whole model folder again.",
+        ) from None
