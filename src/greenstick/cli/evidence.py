@@ -108,47 +108,48 @@ def evaluate(
 
 @app.command(epilog="Example: greenstick compare a.csv b.csv -o out --margin 0.05")
 def compare(
-    first: ScoresFile,
-    second: ScoresFile,
+    scores: Annotated[
+        list[Path], typer.Argument(help="CSV or Parquet of each model, or one of several models.")
+    ],
     output: Annotated[Path, typer.Option("-o", help="Folder for comparison.json.")],
     column: Columns = None,
     positive: Positive = None,
+    negative: Negative = None,
+    where: Where = None,
     threshold: Annotated[
-        tuple[float, float] | None, typer.Option(help="The operating point of each.")
+        list[float] | None,
+        typer.Option(help="Operating point fixed beforehand: one for all, or one a model."),
     ] = None,
     margin: Annotated[
         float | None, typer.Option(min=0.0, help="Is the second at most this much worse?")
     ] = None,
+    rows: Annotated[str, typer.Option(help="What these rows are called.")] = "test",
     drop_missing: DropMissing = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two models on the same images: each difference with its interval and test."""
-    from greenstick.decision.operating_points import given_point
-    from greenstick.evidence.comparison import compare as judge
-    from greenstick.evidence.comparison import write_comparison
-    from greenstick.reports.terminal import print_comparison
-    from greenstick.scores import read_scores
+    """Compare models on the same images, two by two: differences with intervals and tests."""
+    from greenstick.evidence.comparisons import compare_all, contenders_of, write_comparisons
+    from greenstick.reports.comparison_terminal import print_comparisons
+    from greenstick.scores import names_of, one_split, read_table, rows_where, tidy_scores
 
-    tables = [
-        read_scores(path, columns=pairs_of(column), positive=positive or [])
-        for path in (first, second)
-    ]
-    points = [given_point(value) for value in threshold] if threshold else [None, None]
-    comparison = judge(
-        tables[0],
-        tables[1],
-        names=(first.stem, second.stem),
-        points=(points[0], points[1]),
+    tables = {}
+    for name, path in zip(names_of(scores), scores, strict=True):
+        table = rows_where(read_table(path, columns=pairs_of(column)), pairs_of(where))
+        one_split(table)
+        tables[name] = tidy_scores(table, positive=positive or [], negative=negative or [])
+    comparisons = compare_all(
+        contenders_of(tables, threshold or []),
+        rows=rows,
         margin=margin,
         seed=seed,
         missing="drop" if drop_missing else "refuse",
     )
-    write_comparison(comparison, output / "comparison.json")
+    write_comparisons(comparisons, output / "comparison.json")
     if as_json:
-        typer.echo(comparison.model_dump_json(indent=2))
+        typer.echo(comparisons.model_dump_json(indent=2))
     else:
-        print_comparison(comparison, output / "comparison.json")
+        print_comparisons(comparisons, output / "comparison.json")
 
 
 @app.command(epilog="Example: greenstick readers readers.csv -o out --call-from 3")

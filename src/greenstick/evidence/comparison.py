@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,8 +13,9 @@ from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
 from greenstick.evidence.bootstrap import limits_from, resample
 from greenstick.evidence.discrimination import auroc_covariance, placements
-from greenstick.evidence.estimates import Record, SignificanceTest
+from greenstick.evidence.estimates import Difference, Record, SignificanceTest
 from greenstick.evidence.evidence import calls_of
+from greenstick.evidence.folds import fold_differences
 from greenstick.evidence.intervals import (
     clustered_wilson,
     mover_difference,
@@ -26,35 +26,9 @@ from greenstick.evidence.leaks import check_threshold
 from greenstick.evidence.resampling import statistics_of
 from greenstick.evidence.rows import Bools, Floats, Ints, Missing, ScoredRows, to_rows, usable
 from greenstick.evidence.significance import clustered_mcnemar, mcnemar
-from greenstick.files import write_text
 from greenstick.findings import Finding, Severity
 
 Points = OperatingPoint | Sequence[OperatingPoint] | None
-
-
-class Difference(Record):
-    """One figure of two models on the same images, and second minus first with its interval.
-
-    Attributes
-    ----------
-    p_value
-        Of the hypothesis that there is no difference; None where no test is made.
-    non_inferior
-        Whether the interval's limit excludes that the second is worse than the first by the
-        stated margin; None where no margin was stated.
-    """
-
-    name: str
-    first: float
-    second: float
-    difference: float
-    lower: float | None
-    upper: float | None
-    level: float
-    method: str
-    p_value: float | None = None
-    test: str = ""
-    non_inferior: bool | None = None
 
 
 class Comparison(Record):
@@ -138,7 +112,8 @@ def compare(
     Comparison
         ``AUROC`` (paired DeLong 1988, by patient Obuchowski 1997), ``average precision``, ``Brier
         score`` and ``log loss`` (paired bootstrap by patient), ``sensitivity`` and ``specificity``
-        (McNemar, and MOVER intervals of paired shares).
+        (McNemar, and MOVER intervals of paired shares). Where both tables have folds, also
+        ``AUROC, mean of folds`` by the corrected resampled t test.
 
     Raises
     ------
@@ -152,7 +127,11 @@ def compare(
         raise GreenstickError(
             "All images are of one class.", remedy="Compare on images with and without fractures."
         )
-    differences = [auroc_difference(pair, level), *_resampled(pair, replicates, seed, level)]
+    differences = [
+        auroc_difference(pair, level),
+        *fold_differences(one, two, level),
+        *_resampled(pair, replicates, seed, level),
+    ]
     listed = _as_list(points[0]), _as_list(points[1])
     calls = calls_of(one, listed[0]), calls_of(two, listed[1])
     if calls[0] is not None and calls[1] is not None:
@@ -188,7 +167,7 @@ def _paired(
     if both.is_empty() or (lost and missing == "refuse"):
         raise GreenstickError(
             f"{both.height} images are in both tables, {lost} in one only.",
-            remedy="Compare on the same images; missing='drop' leaves out the others.",
+            remedy="Compare on the same images; --drop-missing leaves out the others.",
         )
     one, two = both.join(one, on=key, how="left"), both.join(two, on=key, how="left")
     if (to_rows(one).labels != to_rows(two).labels).any():
@@ -338,8 +317,3 @@ def _with_verdict(found: Difference, margin: float | None) -> Difference:
     less_is_better = found.name in ("Brier score", "log loss")
     kept = found.upper < margin if less_is_better else found.lower > -margin
     return found.model_copy(update={"non_inferior": kept})
-
-
-def write_comparison(comparison: Comparison, path: Path | str) -> None:
-    """Write ``comparison.json``; a killed write leaves the old file whole."""
-    write_text(comparison.model_dump_json(indent=1) + "\n", Path(path))

@@ -118,6 +118,35 @@ class SignificanceTest(Record):
     method: str
 
 
+class Difference(Record):
+    """One figure of two models on the same images, and second minus first with its interval.
+
+    Attributes
+    ----------
+    p_value
+        Of the hypothesis that there is no difference; None where no test is made.
+    p_holm
+        The same, corrected for how many pairs of models are compared in this figure (Holm 1979);
+        None where there is one pair, or no test.
+    non_inferior
+        Whether the interval's limit excludes that the second is worse than the first by the
+        stated margin; None where no margin was stated.
+    """
+
+    name: str
+    first: float
+    second: float
+    difference: float
+    lower: float | None
+    upper: float | None
+    level: float
+    method: str
+    p_value: float | None = None
+    test: str = ""
+    p_holm: float | None = None
+    non_inferior: bool | None = None
+
+
 class Optimism(Record):
     """A figure as reported, as a threshold chosen on the judged rows would have it, and the gap.
 

@@ -6,8 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from greenstick import RESEARCH_USE
-from greenstick.evidence.comparison import Difference
-from greenstick.evidence.estimates import Estimate
+from greenstick.evidence.estimates import Difference, Estimate
 from greenstick.evidence.readers.records import ReaderStudy
 from greenstick.findings import Severity
 from greenstick.reports.terminal import console

@@ -11,7 +11,6 @@ from greenstick import RESEARCH_USE
 from greenstick.cohorts.audit import Audit
 from greenstick.cohorts.summary import CohortSummary
 from greenstick.errors import GreenstickError
-from greenstick.evidence.comparison import Comparison
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence
 from greenstick.findings import Severity
@@ -57,33 +56,10 @@ def print_evidence(evidence: Evidence, page: Path) -> None:
         table.add_row(*_number(estimate), estimate.method)
     console.print(table)
     for finding in evidence.findings:
-        if finding.severity in (Severity.WARNING, Severity.ERROR):
-            console.print(f"{finding.severity}: {finding.message} {finding.remedy}")
+        if finding.severity in (Severity.NOTE, Severity.WARNING, Severity.ERROR):
+            console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
     console.print(f"[dim]{RESEARCH_USE}[/dim]")
     console.print(str(page), soft_wrap=True, markup=False)
-
-
-def print_comparison(comparison: Comparison, path: Path) -> None:
-    """Print each figure of both models, the difference with its interval, and p."""
-    table = Table("", comparison.first, comparison.second, "second - first", "interval", "p")
-    table.box, table.pad_edge = None, False
-    for found in comparison.differences:
-        limits = [("-" if v is None else f"{v:+.3f}") for v in (found.lower, found.upper)]
-        table.add_row(
-            found.name,
-            f"{found.first:.3f}",
-            f"{found.second:.3f}",
-            f"{found.difference:+.3f}",
-            " to ".join(limits),
-            "" if found.p_value is None else f"{found.p_value:.3g}",
-        )
-    console.print(table)
-    for found in comparison.differences:
-        if found.non_inferior is not None:
-            said = "not inferior" if found.non_inferior else "inferiority is not excluded"
-            console.print(f"{found.name}: {said} by the margin of {comparison.margin}.")
-    console.print(f"[dim]{RESEARCH_USE}[/dim]")
-    console.print(str(path), soft_wrap=True, markup=False)
 
 
 def print_summary(summary: CohortSummary, title: str) -> None:

@@ -6,6 +6,7 @@ from greenstick.scores.pooling import Pooling, pool_by_patient
 from greenstick.scores.reading import (
     binary_labels,
     name_images,
+    names_of,
     one_split,
     read_scores,
     read_table,
@@ -21,6 +22,7 @@ __all__ = [
     "binary_labels",
     "check_scores",
     "name_images",
+    "names_of",
     "need_columns",
     "one_split",
     "patients_of",

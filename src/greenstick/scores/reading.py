@@ -225,7 +225,9 @@ def one_split(table: pl.DataFrame) -> str | None:
     GreenstickError
         Where rows of several splits are mixed: some of them made the model.
     """
-    splits = table["split"].drop_nulls().unique().sort() if "split" in table.columns else []
+    if "split" not in table.columns:
+        return None
+    splits = table["split"].drop_nulls().unique().sort()
     if len(splits) > 1:
         raise GreenstickError(
             f"The table mixes rows of the splits {' and '.join(map(str, splits))}: some of them "
@@ -233,3 +235,20 @@ def one_split(table: pl.DataFrame) -> str | None:
             remedy="Choose: --where split=test.",
         )
     return str(splits[0]) if len(splits) else None
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """Return what to call the models of some files: as briefly as tells them apart.
+
+    Raises
+    ------
+    GreenstickError
+        Where names and folders of two are the same.
+    """
+    stems = [path.stem for path in paths]
+    if len(set(stems)) == len(stems):
+        return stems
+    names = [f"{path.parent.name}/{path.stem}" for path in paths]
+    if len(set(names)) < len(names):
+        raise GreenstickError("Two of the files have the same name.", remedy="Rename one.")
+    return names

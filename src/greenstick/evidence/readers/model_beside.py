@@ -8,8 +8,9 @@ import polars as pl
 from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
 from greenstick.evidence.at_point import proportion
-from greenstick.evidence.comparison import Difference, Pair, auroc_difference, share_differences
+from greenstick.evidence.comparison import Pair, auroc_difference, share_differences
 from greenstick.evidence.discrimination import auroc
+from greenstick.evidence.estimates import Difference
 from greenstick.evidence.evidence import calls_of
 from greenstick.evidence.leaks import check_threshold
 from greenstick.evidence.readers.figures import areas, shares

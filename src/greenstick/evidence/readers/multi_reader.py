@@ -12,8 +12,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 from scipy.stats import chi2, f
 
-from greenstick.evidence.comparison import Difference
-from greenstick.evidence.estimates import Estimate, Record, SignificanceTest
+from greenstick.evidence.estimates import Difference, Estimate, Record, SignificanceTest
 from greenstick.evidence.rows import Floats
 
 Readers = Literal["random", "fixed"]

@@ -3,8 +3,7 @@
 from pydantic import Field
 
 from greenstick import RESEARCH_USE
-from greenstick.evidence.comparison import Difference
-from greenstick.evidence.estimates import Curve, Estimate, Record
+from greenstick.evidence.estimates import Curve, Difference, Estimate, Record
 from greenstick.evidence.readers.multi_reader import MultiReader
 from greenstick.findings import Finding, Severity
 
