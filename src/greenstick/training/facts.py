@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_text
-from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Rows, TrainingData
 
@@ -79,7 +78,7 @@ def wait_for_facts(folder: Path, identity: str) -> Facts:
     )
 
 
-def identify(data: TrainingData, recipe: Recipe, settings: ClassifierSettings, seed: int) -> str:
+def identify(data: TrainingData, recipe: Recipe, settings: BaseModel, seed: int) -> str:
     """Return a digest of everything that decides a fit's result on one machine."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(recipe.model_dump_json().encode())

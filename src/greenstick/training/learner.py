@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier
+from greenstick.models.detector import Detector
 from greenstick.models.head_alone import HeadAlone
 from greenstick.training.losses import box_loss, class_weights, image_loss
 from greenstick.training.predict import to_images
@@ -30,6 +31,9 @@ from greenstick.training.schedule import (
     update_average,
 )
 from greenstick.training.views import View, best_layout, draw_anew, draw_copies, look
+
+#: What can be trained.
+Network = Classifier | HeadAlone | Detector
 
 _CHECK_EVERY = 20  # steps between looks at the loss, each of which waits for the device
 
@@ -59,7 +63,7 @@ class Learner(lightning.LightningModule):
 
     def __init__(
         self,
-        model: Classifier | HeadAlone,
+        model: Network,
         recipe: Recipe,
         data: TrainingData,
         *,
@@ -84,7 +88,7 @@ class Learner(lightning.LightningModule):
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     @property
-    def best_model(self) -> Classifier | HeadAlone:
+    def best_model(self) -> Network:
         """The network whose validation counts: the average where there is one."""
         return self.average if self.average is not None else self.model
 
@@ -138,14 +142,19 @@ class Learner(lightning.LightningModule):
         torch.manual_seed(self._seed_of(2 * step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             prediction = self.model(view.images)
+        loss = self.loss_of(prediction, view, batch)
+        self._losses.append(loss.detach())
+        if step % _CHECK_EVERY == 0:
+            _refuse_nan(loss, self.current_epoch)
+        return loss
+
+    def loss_of(self, prediction: Any, view: View, batch: Batch) -> Tensor:
+        """Return the loss of what the network says of a batch as it saw it."""
         loss = image_loss(self.recipe, prediction.logits.float(), view.labels, self._weights)
         if self.recipe.box_loss_weight:
             size_px = view.images.shape[-1]
             cells = box_loss(prediction.maps, view.boxes, batch.annotated, size_px)
             loss = loss + self.recipe.box_loss_weight * cells
-        self._losses.append(loss.detach())
-        if step % _CHECK_EVERY == 0:
-            _refuse_nan(loss, self.current_epoch)
         return loss
 
     def see(self, batch: Batch, step: int) -> View:

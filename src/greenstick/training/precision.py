@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
-from greenstick.models.classifier import Classifier
 from greenstick.training.cpu import kept_memory, quicken
 from greenstick.training.recipe import Recipe
 
@@ -29,7 +29,7 @@ class Precision:
     images_per_s: dict[str, float]
 
 
-def choose_precision(recipe: Recipe, model: Classifier, device: torch.device) -> Precision:
+def choose_precision(recipe: Recipe, model: nn.Module, device: torch.device) -> Precision:
     """Return the recipe's precision, or for "auto" the faster by a trial on random images.
 
     The trial works on a copy and leaves the model and the random state as they were.
@@ -49,7 +49,7 @@ def choose_precision(recipe: Recipe, model: Classifier, device: torch.device) ->
     return Precision(max(speeds, key=lambda name: speeds[name]), speeds)
 
 
-def _step(model: Classifier, device: torch.device, batch: int, size: int, autocast: bool) -> float:
+def _step(model: nn.Module, device: torch.device, batch: int, size: int, autocast: bool) -> float:
     """Return the seconds that one step forward and back takes."""
     if device.type == "cpu":
         quicken(model)
