@@ -1,15 +1,62 @@
 """A cohort small enough to train on in seconds: a bright spot is a fracture."""
 
+import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from greenstick.cohorts.cohort import make_cohort, write_cohort
+from greenstick.evidence.evidence import Evidence
+from greenstick.experiments.effort import Effort
+from greenstick.experiments.experiment import Experiment, check_experiment
+from greenstick.experiments.run import run_experiment
 
 N = 60
+RECIPE = {"canvas_px": 64, "epochs": 6, "batch_size": 8, "lr": 3e-3, "precision": "32"}
+
+Experiments = Callable[..., Experiment]
+Runs = Callable[..., Evidence]
+
+
+@pytest.fixture(scope="session")
+def experiment_on() -> Experiments:
+    """Return what makes an experiment on a cohort's file, quick enough for a test."""
+
+    def make(cohort: Path, **sections: Any) -> Experiment:
+        settings = {
+            "name": "spots",
+            "cohort": str(cohort),
+            "model": {"backbone": "test_resnet", "weights": "none"},
+            "recipe": RECIPE,
+            "split": {"fractions": [0.5, 0.25, 0.25]},
+            "evidence": {"replicates": 200, "overlays": 6, "subgroups": ["site"]},
+        }
+        for name, section in sections.items():
+            given = settings.get(name)
+            both = {**given, **section} if isinstance(given, dict) and name != "split" else section
+            settings[name] = both
+        return check_experiment(settings, where="test")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run() -> Runs:
+    """Return what runs an experiment in a folder, without a word, one fit at a time."""
+
+    def run(experiment: Experiment, folder: Path, effort: Effort | None = None) -> Evidence:
+        effort = effort or Effort(jobs=1)
+        return run_experiment(
+            experiment, folder, effort=effort, console=Console(file=io.StringIO())
+        )
+
+    return run
 
 
 @pytest.fixture(autouse=True)

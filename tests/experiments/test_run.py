@@ -1,44 +1,25 @@
 """Whole runs on a cohort of bright spots: what is promised of the run folder holds."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from rich.console import Console
 
 from greenstick.cohorts.cohort import read_cohort, write_cohort
 from greenstick.errors import GreenstickError
-from greenstick.evidence.evidence import Evidence, read_evidence
-from greenstick.experiments import fold as fold_module
-from greenstick.experiments.experiment import Experiment, check_experiment
-from greenstick.experiments.run import run_experiment
+from greenstick.evidence.evidence import read_evidence
+from greenstick.experiments import fitting
 from greenstick.models.checkpoint import load_checkpoint
 
-RECIPE = {"canvas_px": 64, "epochs": 6, "batch_size": 8, "lr": 3e-3, "precision": "32"}
-
-
-def experiment_on(cohort: Path, **sections: Any) -> Experiment:
-    settings = {
-        "name": "spots",
-        "cohort": str(cohort),
-        "model": {"backbone": "test_resnet", "weights": "none"},
-        "recipe": RECIPE,
-        "split": {"fractions": [0.5, 0.25, 0.25]},
-        "evidence": {"replicates": 200, "overlays": 6, "subgroups": ["site"]},
-        **sections,
-    }
-    return check_experiment(settings, where="test")
-
-
-def run(experiment: Experiment, folder: Path) -> Evidence:
-    return run_experiment(experiment, folder, console=Console(file=io.StringIO()))
+ONE_EPOCH = {"epochs": 1}
 
 
 @pytest.fixture(scope="module")
-def finished(spots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(
+    spots: Path, tmp_path_factory: pytest.TempPathFactory, experiment_on: Any, run: Any
+) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "spots"
     run(experiment_on(spots), folder)
     return folder
@@ -104,14 +85,19 @@ def test_environment_tells_versions_and_times(finished: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on_and_ends_the_same(
-    spots: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spots: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    experiment_on: Any,
+    run: Any,
 ) -> None:
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     folder = tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(fold_module, "save_checkpoint", stopped)
+        patched.setattr(fitting, "save_checkpoint", stopped)
         with pytest.raises(KeyboardInterrupt):
             run(experiment_on(spots), folder)
     assert not (folder / "evidence.json").exists()
@@ -120,18 +106,9 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     assert again.drop("image").equals(before.drop("image"))
 
 
-def test_folds_cover_every_image_once(spots: Path, tmp_path: Path) -> None:
-    split = {"method": "kfold", "folds": 3, "valid_fraction": 0.3}
-    evidence = run(
-        experiment_on(spots, split=split, recipe={**RECIPE, "epochs": 1}), tmp_path / "run"
-    )
-    scores = pl.read_parquet(tmp_path / "run" / "scores.parquet").filter(split="test")
-    assert sorted(scores["image"].str.slice(-7)) == sorted(f"{i:03d}.png" for i in range(60))
-    assert len(evidence.operating_points) == 3
-    assert len(list((tmp_path / "run" / "models").iterdir())) == 3
-
-
-def test_what_the_audit_refuses_is_dropped_with_its_reason(spots: Path, tmp_path: Path) -> None:
+def test_what_the_audit_refuses_is_dropped_with_its_reason(
+    spots: Path, tmp_path: Path, experiment_on: Any, run: Any
+) -> None:
     cohort = read_cohort(spots)
     broken = tmp_path / "broken.png"
     broken.write_bytes((spots.parent / "000.png").read_bytes()[:300])
@@ -141,14 +118,15 @@ def test_what_the_audit_refuses_is_dropped_with_its_reason(spots: Path, tmp_path
     strict = experiment_on(tmp_path / "cohort.parquet", audit={"on_error": "stop"})
     with pytest.raises(GreenstickError, match="audit"):
         run(strict, tmp_path / "stopped")
-    few = {**RECIPE, "epochs": 1}
-    run(experiment_on(tmp_path / "cohort.parquet", recipe=few), tmp_path / "run")
+    run(experiment_on(tmp_path / "cohort.parquet", recipe=ONE_EPOCH), tmp_path / "run")
     dropped = pl.read_parquet(tmp_path / "run" / "dropped.parquet")
     assert dropped["image"].to_list() == ["broken.png"]
     assert dropped["reason"][0].startswith("undecodable")
 
 
-def test_one_class_only_is_refused(spots: Path, tmp_path: Path) -> None:
+def test_one_class_only_is_refused(
+    spots: Path, tmp_path: Path, experiment_on: Any, run: Any
+) -> None:
     cohort = read_cohort(spots)
     healthy = cohort.with_table(cohort.table.filter(pl.col("label") == 0))
     write_cohort(healthy, tmp_path / "cohort.parquet")

@@ -49,19 +49,30 @@ def experiment_run(
     devices: Annotated[str, typer.Option(help="How many devices a node, or auto.")] = "auto",
     nodes: Annotated[int, typer.Option(min=1, help="How many nodes.")] = 1,
     strategy: Annotated[str, typer.Option(help="auto, ddp...: Lightning's strategy.")] = "auto",
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Fits side by side; 0: one a GPU, or for each two cores.")
+    ] = 0,
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often a fit that failed is tried again.")
+    ] = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Audit, split, train, calibrate, test and report. A stopped run goes on where it was."""
+    """Audit, split, train, calibrate, test and report.
+
+    A stopped run goes on where it was. Where a fit fails for good the run ends with the others,
+    says so, and the same command tries it again.
+    """
+    from greenstick.experiments.effort import Effort
     from greenstick.experiments.environment import Hardware
     from greenstick.experiments.experiment import read_experiment
     from greenstick.experiments.run import run_experiment
     from greenstick.reports.page import write_report
     from greenstick.reports.terminal import print_conclusion, status
 
-    hardware = Hardware(accelerator, devices, nodes, strategy)
+    effort = Effort(jobs, retries, Hardware(accelerator, devices, nodes, strategy))
     evidence = run_experiment(
-        read_experiment(experiment), output, overwrite=overwrite, hardware=hardware, console=status
+        read_experiment(experiment), output, overwrite=overwrite, effort=effort, console=status
     )
     page = write_report(output)
     if as_json:

@@ -57,9 +57,6 @@ class Hardware:
         }
 
 
-ANY_HARDWARE = Hardware()
-
-
 def is_main_process() -> bool:
     """Return whether this process writes the results: one of several does, in DDP."""
     return (

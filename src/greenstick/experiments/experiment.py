@@ -3,60 +3,28 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from tomlkit.items import Table
 
 from greenstick import RESEARCH_USE
 from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.splits import SplitSettings
 from greenstick.errors import GreenstickError
+from greenstick.experiments.sections import (
+    AuditSection,
+    DecisionSection,
+    EvidenceSection,
+    ModelSection,
+    Section,
+)
 from greenstick.files import write_text
-from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Recipe
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AuditSection(_Section):
-    """What to do with rows that would make a result untrue."""
-
-    on_error: Literal["drop", "stop", "ignore"] = Field(
-        "drop",
-        description="rows with an error: drop them (each with its reason), stop, or go on anyway",
-    )
-
-
-class DecisionSection(_Section):
-    """How a calibrated probability becomes a decision; fitted on validation rows only."""
-
-    rule: Literal["youden", "f1", "closest", "sensitivity", "specificity", "cost"] = Field(
-        "youden", description="youden, f1, closest, sensitivity, specificity or cost"
-    )
-    target: float | None = Field(
-        None,
-        description="for sensitivity and specificity: the least wanted; for cost: what a missed "
-        "fracture costs in false alarms",
-    )
-
-
-class EvidenceSection(_Section):
-    """How the evidence is computed on the held-out patients."""
-
-    replicates: int = Field(2000, ge=100, description="patient-bootstrap replicates")
-    subgroups: tuple[str, ...] = Field(
-        (), description="columns of the cohort to judge value by value, e.g. body_part"
-    )
-    overlays: int = Field(
-        24, ge=0, description="pictures of the most wrong and the most certain test cases"
-    )
-
-
-class Experiment(_Section):
+class Experiment(Section):
     """Settings of one experiment, as read from its TOML file and as resolved into a run folder."""
 
     name: str = Field("experiment", description="name shown on the report")
@@ -64,7 +32,7 @@ class Experiment(_Section):
     seed: int = Field(0, ge=0, description="seed of training and of the bootstrap")
     audit: AuditSection = AuditSection()
     split: SplitSettings = SplitSettings()
-    model: ClassifierSettings = ClassifierSettings()
+    model: ModelSection = ModelSection()
     recipe: Recipe = Recipe()
     decision: DecisionSection = DecisionSection()
     evidence: EvidenceSection = EvidenceSection()

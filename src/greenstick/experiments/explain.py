@@ -1,7 +1,7 @@
 """Activation maps of test images, measured against boxes where there are any."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +26,21 @@ SCHEMA = {
 MAPS = "maps.npz"
 
 
-@dataclass(frozen=True, eq=False)
-class Maps:
-    """The cell logits of a fold's test images, each float32 (h, w), and the temperature."""
-
-    cells: dict[str, NDArray[np.float32]]
-    temperature: float
-
-
-def write_maps(
-    path: Path, images: Sequence[str], maps: NDArray[np.float32], temperature: Temperature
-) -> None:
+def write_maps(path: Path, images: Sequence[str], maps: NDArray[np.float32]) -> None:
     """Keep maps of shape (n, h, w) until the pictures are drawn."""
     with path.open("wb") as file:
-        np.savez(file, images=np.array(images), maps=maps, temperature=temperature.value)
+        np.savez(file, images=np.array(images), maps=maps)
 
 
-def read_maps(path: Path) -> Maps:
-    """Read what :func:`write_maps` kept."""
-    with np.load(path, allow_pickle=False) as kept:
-        cells = dict(zip(kept["images"].tolist(), kept["maps"], strict=True))
-        return Maps(cells, float(kept["temperature"]))
+def read_maps(paths: Sequence[Path]) -> dict[str, NDArray[np.float32]]:
+    """Read what :func:`write_maps` kept, of several networks the mean: float32 (h, w) an image."""
+    each = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as kept:
+            images, maps = kept["images"].tolist(), kept["maps"]
+        each.append(maps)
+    mean: NDArray[np.float32] = np.mean(each, axis=0, dtype=np.float32)
+    return dict(zip(images, mean, strict=True))
 
 
 def explain(

@@ -1,17 +1,20 @@
 """Pictures of the test cases that a reader should look at: the most wrong, the most certain."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from PIL import Image
 
 from greenstick.cohorts.cohort import Cohort
 from greenstick.errors import GreenstickError
+from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.experiment import Experiment
-from greenstick.experiments.explain import MAPS, Maps, read_maps
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.explanation.activation_maps import heatmap
 from greenstick.explanation.overlay import overlay
@@ -51,21 +54,31 @@ def pick_cases(scores: pl.DataFrame, n: int) -> pl.DataFrame:
     return pl.concat(picked).drop("rank")
 
 
-def write_overlays(run: RunFolder, cohort: Cohort, experiment: Experiment) -> None:
+def write_overlays(
+    run: RunFolder, cohort: Cohort, experiment: Experiment, concluded: Sequence[Concluded]
+) -> None:
     """Draw the picked test cases with their heat maps, and list them in ``overlays.parquet``.
 
-    A picture that cannot be drawn any more (its file is gone since) is left out.
+    Cases are those of the first backbone. A picture that cannot be drawn any more (its file is
+    gone since) is left out.
     """
-    scores = run.table("scores").filter(pl.col("split") == "test")
+    backbone = concluded[0].fold.backbone
+    scores = run.table("scores").filter(split="test", model=backbone)
     cases = pick_cases(scores, experiment.evidence.overlays).join(
         cohort.table.select("image", "boxes"), on="image", how="left", maintain_order="left"
     )
-    maps = {name: read_maps(run.work(name) / MAPS) for name in cases["model"].unique()}
+    by_fold = {(each.fold.repeat, each.fold.fold): each for each in _of(backbone, concluded)}
+    wanted = {(row["repeat"], row["fold"]) for row in cases.iter_rows(named=True)}
+    maps = {key: by_fold[key].maps(run) for key in wanted}
     files: list[str | None] = []
     for number, row in enumerate(cases.iter_rows(named=True)):
         name = f"{number:02d}-{re.sub(r'[^A-Za-z0-9_-]', '_', Path(row['image']).stem)[:60]}.png"
+        key = row["repeat"], row["fold"]
+        temperature = by_fold[key].decision.temperature.value
         try:
-            picture = _draw(cohort.root / row["image"], row, maps[row["model"]], experiment)
+            picture = _draw(
+                cohort.root / row["image"], row, maps[key][row["image"]], temperature, experiment
+            )
         except GreenstickError:
             files.append(None)
             continue
@@ -76,9 +89,19 @@ def write_overlays(run: RunFolder, cohort: Cohort, experiment: Experiment) -> No
     write_table(listed.select(columns), run / "overlays.parquet")
 
 
-def _draw(path: Path, row: dict[str, Any], maps: Maps, experiment: Experiment) -> Image.Image:
+def _of(backbone: str, concluded: Sequence[Concluded]) -> list[Concluded]:
+    return [each for each in concluded if each.fold.backbone == backbone]
+
+
+def _draw(
+    path: Path,
+    row: dict[str, Any],
+    cells: NDArray[np.float32],
+    temperature: float,
+    experiment: Experiment,
+) -> Image.Image:
     radiograph = open_radiograph(path, at_least_px=_SHOWN_PX)
     placement = place(radiograph.original_size_px, experiment.recipe.canvas_px)
-    heat = heatmap(maps.cells[row["image"]], placement, temperature=maps.temperature)
+    heat = heatmap(cells, placement, temperature=temperature)
     boxes = [(box["x"], box["y"], box["width"], box["height"]) for box in row["boxes"] or ()]
     return overlay(radiograph.pixels, heat, boxes=boxes, score=row["score"], caption=row["kind"])

@@ -1,6 +1,5 @@
 """Run an experiment: from a cohort to evidence, stage by stage, in a run folder."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,22 +10,20 @@ from rich.console import Console
 
 from greenstick.cohorts.audit import Audit, audit_cohort, drop_rows, write_audit_json
 from greenstick.cohorts.cohort import Cohort, read_cohort, write_cohort
-from greenstick.cohorts.pixels import open_pixel_store
 from greenstick.cohorts.splits import split_cohort
 from greenstick.errors import GreenstickError
-from greenstick.evidence.evidence import Evidence, evaluate, write_evidence
-from greenstick.evidence.localisation import localisation
+from greenstick.evidence.evidence import Evidence, write_evidence
 from greenstick.experiments.bars import bar
-from greenstick.experiments.environment import (
-    ANY_HARDWARE,
-    Hardware,
-    describe_environment,
-    is_main_process,
-)
+from greenstick.experiments.concluding import conclude
+from greenstick.experiments.effort import PLAIN_EFFORT, Effort, hire
+from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
-from greenstick.experiments.fold import Fold, Pixels, folds_of, read_decision, run_fold
+from greenstick.experiments.folds import Fold, plan_folds
+from greenstick.experiments.judging import judge
 from greenstick.experiments.pictures import write_overlays
+from greenstick.experiments.pixels import decode
 from greenstick.experiments.run_folder import RunFolder, open_run, write_json, write_table
+from greenstick.experiments.workers import do_jobs
 
 
 def run_experiment(
@@ -34,10 +31,10 @@ def run_experiment(
     folder: Path,
     *,
     overwrite: bool = False,
-    hardware: Hardware = ANY_HARDWARE,
+    effort: Effort = PLAIN_EFFORT,
     console: Console,
 ) -> Evidence:
-    """Run an experiment, or go on with one that was interrupted.
+    """Run an experiment, or go on with one that was interrupted or left incomplete.
 
     Parameters
     ----------
@@ -47,41 +44,48 @@ def run_experiment(
         The run folder; made if absent. What it then holds: ``docs/architecture.md``.
     overwrite
         Start again in a folder that holds a run.
-    hardware
-        Passed on to Lightning.
+    effort
+        How many fits at a time, where, and how often a failed one is tried again. It changes how
+        long the run takes, not what comes of it.
     console
         Where the stages are announced.
 
     Returns
     -------
     Evidence
-        Of the test rows; also in ``evidence.json``, which is written last.
+        Of the first backbone's test rows; also in ``evidence.json``, which is written last. Where
+        fits failed for good, it rests on the others, and a finding says so.
 
     Raises
     ------
     GreenstickError
-        Where the cohort is missing or unfit, or the folder holds something else.
+        Where the cohort is missing or unfit, the folder holds something else, or no fold has a
+        result.
     """
     run = open_run(experiment, folder, overwrite=overwrite and is_main_process())
     stages = _Stages(run, console, experiment.seed)
     with stages.stage("audit"):
         cohort = _audited(run, experiment, console)
     with stages.stage("pixels"):
-        pixels = _pixels(cohort, experiment, console)
+        _decode(run, cohort, experiment, console)
     with stages.stage("split"):
         folds = _folds(run, cohort, experiment, console)
     with stages.stage("training"):
-        for fold in folds:
-            run_fold(run, experiment, cohort, fold, pixels, hardware, console)
+        jobs = [job for fold in folds for job in fold.jobs]
+        with hire(run, len(jobs), effort, console) as workers:
+            failed = do_jobs(run, jobs, workers, retries=effort.retries, console=console)
         if not is_main_process():
             raise SystemExit(0)  # in DDP the first process alone concludes
-        _gather(run, folds)
+        stages.note("failed fits", failed)
+    with stages.stage("models"):
+        concluded, missing = conclude(run, experiment, cohort, folds, failed)
     with stages.stage("pictures"):
-        write_overlays(run, cohort, experiment)
+        write_overlays(run, cohort, experiment, concluded)
     with stages.stage("evidence"):
-        evidence = _evidence(run, experiment, folds)
-    shutil.rmtree(run / "fits", ignore_errors=True)
+        evidence = judge(run, experiment, concluded, missing)
     write_evidence(evidence, run / "evidence.json")
+    if not missing:
+        run.remove_work()
     return evidence
 
 
@@ -92,6 +96,12 @@ class _Stages:
         self._path = run / "environment.json"
         self._console = console
         self._environment: dict[str, object] = dict(describe_environment(seed))
+
+    def note(self, name: str, value: object) -> None:
+        """Keep what else is to be known of the run, where there is anything."""
+        if value:
+            self._environment[name] = value
+            write_json(self._environment, self._path)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -138,20 +148,10 @@ def _take_part(cohort: Cohort, audit: Audit, *, drop: bool) -> tuple[Cohort, pl.
     return kept, dropped.join(patients, on="image", how="left", maintain_order="left")
 
 
-def _pixels(cohort: Cohort, experiment: Experiment, console: Console) -> Pixels:
-    store = open_pixel_store(canvas_px=experiment.recipe.canvas_px)
+def _decode(run: RunFolder, cohort: Cohort, experiment: Experiment, console: Console) -> None:
     with bar(console, "Decoding") as progress:
-        added = store.add(cohort.paths(), progress=progress)
-    if added.unreadable:
-        first = added.unreadable[0]
-        raise GreenstickError(
-            f"{len(added.unreadable)} images cannot be read, first "
-            f"{cohort.table['image'][first.index]}: {first.reason}",
-            remedy="Set audit.on_error to drop, or mend the files; then start with --overwrite.",
-        )
-    console.print(f"  {added.decoded} decoded, {len(cohort) - added.decoded} in the store already")
-    keys = zip(cohort.table["image"], added.keys, strict=True)
-    return Pixels(store, {image: key for image, key in keys if key is not None})
+        decoded = decode(run, cohort, experiment.recipe.canvas_px, progress)
+    console.print(f"  {decoded} decoded, {len(cohort) - decoded} in the store already")
 
 
 def _folds(run: RunFolder, cohort: Cohort, experiment: Experiment, console: Console) -> list[Fold]:
@@ -160,27 +160,4 @@ def _folds(run: RunFolder, cohort: Cohort, experiment: Experiment, console: Cons
     splits = run.table("splits")
     counts = splits.group_by("split").len().sort("split").rows()
     console.print("  " + ", ".join(f"{name} {n}" for name, n in counts))
-    return folds_of(splits, experiment.model.backbone)
-
-
-def _gather(run: RunFolder, folds: list[Fold]) -> None:
-    """Put the tables of all folds together."""
-    for name in ("history", "scores", "explanations"):
-        tables = [pl.read_parquet(run.work(fold.name) / f"{name}.parquet") for fold in folds]
-        write_table(pl.concat(tables), run / f"{name}.parquet")
-
-
-def _evidence(run: RunFolder, experiment: Experiment, folds: list[Fold]) -> Evidence:
-    test = run.table("scores").filter(pl.col("split") == "test")
-    decisions = [read_decision(run, fold) for fold in folds]
-    evidence = evaluate(
-        test.with_columns(model=pl.lit(experiment.model.backbone)),
-        point=[decision.point for decision in decisions],
-        calibration=decisions[0].temperature if len(decisions) == 1 else None,
-        rows="test",
-        seed=experiment.seed,
-        replicates=experiment.evidence.replicates,
-        subgroups=experiment.evidence.subgroups,
-    )
-    explained = run.table("explanations")
-    return evidence.with_localisation(localisation(explained, seed=experiment.seed))
+    return plan_folds(experiment, cohort, splits)

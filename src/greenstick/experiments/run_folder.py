@@ -24,15 +24,22 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has come to its end: the evidence is written last."""
-        return (self / "evidence.json").is_file()
+        """Whether the run has come to its end, with nothing left to do."""
+        return (self / "evidence.json").is_file() and not (self / "fits").is_dir()
+
+    def remove_work(self) -> None:
+        """Remove what was only needed while the run was unfinished."""
+        if (self / "fits").is_dir():
+            # Out of the way first: a run whose work is half removed is finished all the same.
+            (self / "fits").replace(self / ".fits")
+        shutil.rmtree(self / ".fits", ignore_errors=True)
 
     def model(self, name: str) -> Path:
         """Return the folder of a fit's Checkpoint."""
         return self / "models" / name
 
     def work(self, name: str) -> Path:
-        """Return the folder of a fit's unfinished work; removed when the fit is done."""
+        """Return the folder of a job; removed when the run is finished."""
         return self / "fits" / name
 
     def table(self, name: str) -> pl.DataFrame:
@@ -72,7 +79,7 @@ def open_run(experiment: Experiment, path: Path, *, overwrite: bool) -> RunFolde
 
 
 def _remove_run(run: RunFolder) -> None:
-    for name in ("models", "fits", "overlays"):
+    for name in ("models", "fits", "overlays", "evidence"):
         shutil.rmtree(run / name, ignore_errors=True)
     for file in run.path.iterdir():
         if file.suffix in {".toml", ".parquet", ".json", ".html", ".part"}:

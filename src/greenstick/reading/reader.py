@@ -200,6 +200,9 @@ def find_model(folder: Path) -> Path:
     models = sorted(card.parent for card in folder.glob(f"models/*/{CARD}"))
     if len(models) == 1:
         return models[0]
+    joint = folder / "models" / "ensemble"  # what all folds or seeds of an experiment make together
+    if joint in models:
+        return joint
     if not models:
         raise GreenstickError(
             f"There is no model in {folder}.",

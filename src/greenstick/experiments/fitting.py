@@ -1,0 +1,138 @@
+"""What a job does: train, score its rows, and leave what it found in its folder."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from greenstick.cohorts.cohort import Cohort, read_cohort
+from greenstick.experiments.environment import Hardware, is_main_process
+from greenstick.experiments.explain import MAPS, write_maps
+from greenstick.experiments.jobs import DONE, Done, Job, read_done, read_job, write_record
+from greenstick.experiments.pixels import Pixels, pixels_of
+from greenstick.experiments.run_folder import RunFolder, write_table
+from greenstick.models.card import Card, TrainedOn
+from greenstick.models.checkpoint import save_checkpoint
+from greenstick.models.classifier import Classifier
+from greenstick.training.fit import FitResult, fingerprint, fit
+from greenstick.training.keeper import TrainingProgress
+from greenstick.training.predict import Predictions, predict
+from greenstick.training.samples import Rows, TrainingData, make_rows
+
+MODEL, LOGITS, HISTORY = "model", "logits.parquet", "history.parquet"
+
+
+def do_job(
+    run: RunFolder,
+    name: str,
+    hardware: Hardware,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> None:
+    """Do one job, or go on with it, or nothing where it is done.
+
+    Raises
+    ------
+    GreenstickError
+        Where its rows are of one class only, its weights are missing, or the user stopped it.
+    """
+    job = read_job(run, name)
+    if read_done(run, job) is not None:
+        return
+    cohort = read_cohort(run / "cohort.parquet")
+    pixels = pixels_of(run, cohort, job.settings.recipe.canvas_px)
+    data = TrainingData(
+        pixels.store,
+        train=_rows(job, cohort, pixels, "train"),
+        valid=_rows(job, cohort, pixels, "valid"),
+    )
+    folder = run.work(name)
+    fitted = fit(
+        data,
+        job.settings.recipe,
+        job.settings.model,
+        folder / "fit",
+        seed=job.settings.seed,
+        trainer_flags=hardware.trainer_flags(),
+        progress=progress,
+    )
+    if not is_main_process():
+        return
+    _score(run, job, cohort, pixels, fitted.model)
+    if job.settings.keep != "scores":
+        card = _draft(job, fitted.model, data, rows_of(job, cohort, "train"), cohort)
+        save_checkpoint(folder / MODEL, fitted.model, card, onnx=job.settings.keep == "model")
+    write_table(fitted.history, folder / HISTORY)
+    write_record(_done(job, fitted), folder / DONE)
+
+
+def rows_of(job: Job, cohort: Cohort, split: str) -> pl.DataFrame:
+    """Return the cohort's rows on one side of a job's split."""
+    mine = job.images.filter(pl.col("split") == split).select("image")
+    return cohort.table.join(mine, on="image", how="semi")
+
+
+def _rows(job: Job, cohort: Cohort, pixels: Pixels, split: str) -> Rows:
+    rows = rows_of(job, cohort, split)
+    return make_rows(pixels.store, rows, pixels.keys_of(rows), job.settings.model)
+
+
+def _score(run: RunFolder, job: Job, cohort: Cohort, pixels: Pixels, model: Classifier) -> None:
+    """Write the logits of validation and test rows, and the maps of the test rows."""
+    folder, tables = run.work(job.name), []
+    for split in ("valid", "test"):
+        rows = rows_of(job, cohort, split)
+        found = predict(
+            model,
+            pixels.store,
+            pixels.keys_of(rows),
+            flip_average=job.settings.recipe.flip_average,
+        )
+        tables.append(_table(rows["image"], split, found))
+        if split == "test" and job.settings.keep != "scores":
+            write_maps(folder / MAPS, rows["image"].to_list(), _shown(found))
+    write_table(pl.concat(tables), folder / LOGITS)
+
+
+def _table(images: pl.Series, split: str, found: Predictions) -> pl.DataFrame:
+    logits = pl.Series("logits", found.logits, dtype=pl.Array(pl.Float32, found.logits.shape[1]))
+    return pl.DataFrame([images, logits]).with_columns(split=pl.lit(split))
+
+
+def _shown(found: Predictions) -> NDArray[np.float32]:
+    """Return each image's map, of several classes that of the likeliest: float32 (n, h, w)."""
+    return np.asarray(found.maps[np.arange(len(found.maps)), found.logits.argmax(axis=1)])
+
+
+def _draft(
+    job: Job, model: Classifier, data: TrainingData, train: pl.DataFrame, cohort: Cohort
+) -> Card:
+    """Return the card of a network that is not calibrated yet."""
+    settings = job.settings
+    return Card(
+        name=settings.name,
+        classifier=model.settings,
+        weights_origin=model.origin,
+        canvas_px=settings.recipe.canvas_px,
+        flip_average=settings.recipe.flip_average,
+        training_data=TrainedOn(
+            fingerprint=fingerprint(data.train),
+            n_images=train.height,
+            n_patients=cohort.with_table(train).patients().n_unique(),
+            n_positive=int(train["label"].sum()),
+        ),
+    )
+
+
+def _done(job: Job, fitted: FitResult) -> Done:
+    history = fitted.history
+    return Done(
+        digest=job.digest,
+        weights_origin=fitted.model.origin,
+        precision=fitted.precision,
+        parameters=sum(p.numel() for p in fitted.model.parameters()),
+        best_epoch=fitted.best_epoch,
+        epochs=history.height,
+        valid_auroc=float(history["valid_auroc"].max()),  # type: ignore[arg-type]
+        train_seconds=float(history["seconds"].sum()),
+    )

@@ -1,0 +1,146 @@
+"""The folds of an experiment: which networks are trained for each, on which rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import polars as pl
+
+from greenstick.cohorts.cohort import Cohort
+from greenstick.cohorts.splits import SplitSettings, split_cohort
+from greenstick.experiments.experiment import Experiment
+from greenstick.experiments.jobs import Job, JobSettings
+
+#: Name of a model that is several networks.
+ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One backbone, trained for one fold.
+
+    Attributes
+    ----------
+    name
+        Names its model's folder.
+    backbone, repeat, fold
+        The last two as in ``splits.parquet``.
+    images
+        Columns ``image`` and ``split``.
+    members
+        Its networks: one a seed.
+    inner
+        The networks of each inner fold, from which temperature and threshold come; none where
+        they come from validation rows.
+    """
+
+    name: str
+    backbone: str
+    repeat: int
+    fold: int
+    images: pl.DataFrame
+    members: tuple[Job, ...]
+    inner: tuple[tuple[Job, ...], ...] = ()
+
+    @property
+    def jobs(self) -> Iterator[Job]:
+        """All fits of this fold."""
+        yield from self.members
+        for members in self.inner:
+            yield from members
+
+    def rows(self, cohort: Cohort, *splits: str) -> pl.DataFrame:
+        """Return the cohort's rows on these sides of the split."""
+        mine = self.images.filter(pl.col("split").is_in(splits)).select("image")
+        return cohort.table.join(mine, on="image", how="semi")
+
+    def columns(self) -> list[pl.Expr]:
+        """Return the columns that tell this fold's rows from others'."""
+        return [
+            pl.lit(self.backbone).alias("model"),
+            pl.lit(self.repeat, pl.Int32).alias("repeat"),
+            pl.lit(self.fold, pl.Int32).alias("fold"),
+        ]
+
+
+def plan_folds(experiment: Experiment, cohort: Cohort, splits: pl.DataFrame) -> list[Fold]:
+    """Return what is to be trained: backbones x repeats x folds, in this order."""
+    keys = splits.select("repeat", "fold").unique().sort("repeat", "fold").rows()
+    folds = []
+    for backbone, (repeat, number) in product(experiment.model.names, keys):
+        images = splits.filter(repeat=repeat, fold=number).select("image", "split")
+        folds.append(_fold(experiment, cohort, images, backbone, (repeat, number), len(keys)))
+    return folds
+
+
+def _fold(
+    experiment: Experiment,
+    cohort: Cohort,
+    images: pl.DataFrame,
+    backbone: str,
+    key: tuple[int, int],
+    folds: int,
+) -> Fold:
+    name = f"{backbone}-repeat{key[0]}-fold{key[1]}" if folds > 1 else backbone
+    alone = experiment.model.seeds == 1
+    inner = [
+        _members(experiment, f"{name}-inner{number}", backbone, rows, keep="scores")
+        for number, rows in enumerate(_inner_rows(experiment, cohort, images))
+    ]
+    return Fold(
+        name=name if alone or folds > 1 else ensemble_name(experiment, backbone),
+        backbone=backbone,
+        repeat=key[0],
+        fold=key[1],
+        images=images,
+        members=_members(experiment, name, backbone, images, keep="model" if alone else "member"),
+        inner=tuple(inner),
+    )
+
+
+def ensemble_name(experiment: Experiment, backbone: str) -> str:
+    """Return the folder of the model that all networks of a backbone make together."""
+    return ENSEMBLE if not experiment.model.backbones else f"{ENSEMBLE}-{backbone}"
+
+
+def _members(
+    experiment: Experiment, name: str, backbone: str, images: pl.DataFrame, *, keep: str
+) -> tuple[Job, ...]:
+    seeds = experiment.model.seeds
+    return tuple(
+        Job(
+            JobSettings.model_validate(
+                {
+                    "name": name if seeds == 1 else f"{name}-seed{number}",
+                    "model": experiment.model.classifier(backbone),
+                    "recipe": experiment.recipe,
+                    "seed": experiment.seed + number,
+                    "keep": keep,
+                }
+            ),
+            images,
+        )
+        for number in range(seeds)
+    )
+
+
+def _inner_rows(
+    experiment: Experiment, cohort: Cohort, images: pl.DataFrame
+) -> Iterator[pl.DataFrame]:
+    """Split the training part, validation rows and all, once more: test rows have no place here."""
+    inner_folds = experiment.decision.inner_folds
+    if not inner_folds:
+        return
+    inside = images.filter(pl.col("split") != "test").select("image")
+    rows = cohort.table.join(inside, on="image", how="semi")
+    settings = SplitSettings(
+        method="kfold",
+        folds=inner_folds,
+        valid_fraction=experiment.split.valid_fraction,
+        stratify=experiment.split.stratify,
+        multiple_to_train=experiment.split.multiple_to_train,
+        seed=experiment.split.seed,
+    )
+    splits = split_cohort(cohort.with_table(rows), settings)
+    for number in range(inner_folds):
+        yield splits.filter(fold=number).select("image", "split")
