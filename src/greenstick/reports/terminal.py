@@ -102,4 +102,7 @@ def print_readings(readings: Sequence[Reading], folder: Path) -> None:
         console.print(f"... and {len(readings) - _SHOWN} more")
     unread = sum(reading.status == "not read" for reading in readings)
     console.print(f"{len(readings) - unread} read, {unread} not read. {RESEARCH_USE}")
+    without = sum(bool(reading.no_dicom) for reading in readings)
+    if without:
+        console.print(f"{without} read, but without DICOM results: readings.csv says why.")
     console.print(str(folder / "readings.csv"), soft_wrap=True, markup=False)

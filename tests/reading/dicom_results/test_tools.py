@@ -10,8 +10,12 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import numpy as np
 import pydicom
 import pytest
+from PIL import Image
+
+from greenstick.radiographs.opening import open_radiograph
 
 from .conftest import Wrote
 
@@ -68,9 +72,18 @@ def test_dsrdump_shows_the_report(make_film: Maker, write: Writer) -> None:
         assert words in shown
 
 
-def test_dcmtk_finds_the_image_of_a_presentation_state(make_film: Maker, write: Writer) -> None:
-    shown = output(tool("dcmdump"), write(make_film()).files["pr"])
-    assert pydicom.dcmread(make_film()).SOPInstanceUID in shown
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_dcmtk_shows_the_film_by_our_presentation_state_as_we_read_it(
+    photometric: str, make_film: Maker, write: Writer, tmp_path: Path
+) -> None:
+    render = tool("dcmp2pgm")
+    film = make_film(PhotometricInterpretation=photometric)
+    said = output(render, "-p", write(film).files["pr"], film, tmp_path / "shown.pgm")
+    with Image.open(tmp_path / "shown.pgm") as image:
+        shown = np.asarray(image, np.float64).ravel()
+    assert "error" not in said.lower()
+    ours = open_radiograph(film).pixels.ravel()
+    assert np.corrcoef(shown, ours)[0, 1] > 0.999
 
 
 @pytest.fixture
