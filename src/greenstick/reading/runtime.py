@@ -21,11 +21,15 @@ class Output(NamedTuple):
         float32 of shape (N, C, h, w).
     spread
         float32 of shape (N, C): standard deviation of an ensemble's logits; None for one network.
+    look
+        float32 of shape (N, D): how each image looks, see :mod:`greenstick.models.familiar`; None
+        for a network that does not say.
     """
 
     logits: NDArray[np.float32]
     maps: NDArray[np.float32]
     spread: NDArray[np.float32] | None = None
+    look: NDArray[np.float32] | None = None
 
 
 class Runtime:
