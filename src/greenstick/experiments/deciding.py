@@ -115,7 +115,8 @@ def decide_on(
         )
     valid = said(run, fold.members, cohort, "valid")
     labels = valid.rows["label"].to_numpy()
-    temperature = fit_temperature(valid.logits, labels, fitted_on="valid")
+    images = valid.rows["image"].to_list()
+    temperature = fit_temperature(valid.logits, labels, fitted_on="valid", images=images)
     point = choose_operating_point(
         labels,
         temperature.apply(valid.logits),
@@ -124,6 +125,7 @@ def decide_on(
         chosen_on="valid",
         repeat=fold.repeat,
         fold=fold.fold,
+        images=images,
     )
     return Decision(temperature, point)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from greenstick.evidence.comparisons import Contender, compare_all, write_comparisons
 from greenstick.evidence.evidence import Evidence, evaluate, write_evidence
 from greenstick.evidence.localisation import localisation
 from greenstick.experiments.concluding import Concluded
@@ -16,27 +17,59 @@ def judge(
     run: RunFolder,
     experiment: Experiment,
     concluded: Sequence[Concluded],
-    missing: Mapping[str, str],
+    findings: Sequence[Finding],
 ) -> Evidence:
     """Judge each backbone on its test rows, and return the first one's evidence.
 
-    Where there are several, each one's goes into ``evidence/``. ``evidence.json`` is the caller's
-    to write, last of all.
+    Where there are several, each one's goes into ``evidence/``, and ``comparison.json`` holds
+    every pair of them. ``evidence.json`` is the caller's to write, last of all.
+
+    Parameters
+    ----------
+    findings
+        What else is to be known of the run; they are added to each.
     """
-    findings = _findings(missing)
-    backbones = list(dict.fromkeys(each.fold.backbone for each in concluded))
-    judged = [
-        _judge(run, experiment, [each for each in concluded if each.fold.backbone == backbone])
-        for backbone in backbones
-    ]
-    judged = [each.model_copy(update={"findings": [*each.findings, *findings]}) for each in judged]
+    by_backbone: dict[str, list[Concluded]] = {}
+    for each in concluded:
+        by_backbone.setdefault(each.fold.backbone, []).append(each)
+    judged = {
+        backbone: _judge(run, experiment, mine, findings) for backbone, mine in by_backbone.items()
+    }
     if len(judged) > 1:
-        for backbone, evidence in zip(backbones, judged, strict=True):
+        for backbone, evidence in judged.items():
             write_evidence(evidence, run / "evidence" / f"{backbone}.json")
-    return judged[0]
+        _compare(run, experiment, by_backbone)
+    return next(iter(judged.values()))
 
 
-def _judge(run: RunFolder, experiment: Experiment, concluded: list[Concluded]) -> Evidence:
+def _compare(
+    run: RunFolder, experiment: Experiment, by_backbone: Mapping[str, list[Concluded]]
+) -> None:
+    test = run.table("scores").filter(split="test")
+    contenders = [
+        Contender(
+            backbone,
+            test.filter(pl.col("model") == backbone),
+            [each.decision.point for each in mine],
+        )
+        for backbone, mine in by_backbone.items()
+    ]
+    found = compare_all(
+        contenders,
+        rows="test",
+        seed=experiment.seed,
+        replicates=experiment.evidence.replicates,
+        missing="drop",  # a fold that failed for one backbone is left out for all
+    )
+    write_comparisons(found, run / "comparison.json")
+
+
+def _judge(
+    run: RunFolder,
+    experiment: Experiment,
+    concluded: list[Concluded],
+    findings: Sequence[Finding],
+) -> Evidence:
     backbone = concluded[0].fold.backbone
     decisions = [each.decision for each in concluded]
     evidence = evaluate(
@@ -49,18 +82,20 @@ def _judge(run: RunFolder, experiment: Experiment, concluded: list[Concluded]) -
         subgroups=experiment.evidence.subgroups,
     )
     explained = run.table("explanations").filter(pl.col("model") == backbone)
-    return evidence.with_localisation(localisation(explained, seed=experiment.seed))
+    evidence = evidence.with_localisation(localisation(explained, seed=experiment.seed))
+    return evidence.model_copy(update={"findings": [*evidence.findings, *findings]})
 
 
-def _findings(missing: Mapping[str, str]) -> list[Finding]:
+def incomplete(missing: Mapping[str, str]) -> list[Finding]:
+    """Return the finding of a run some of whose fits failed; none where all are there."""
     if not missing:
         return []
-    first = next(iter(missing.items()))
+    name, reason = next(iter(missing.items()))
     return [
         Finding(
             "incomplete",
             Severity.WARNING,
-            f"{len(missing)} of the fits failed and are left out, first {first[0]}: {first[1]}",
+            f"{len(missing)} of the fits failed and are left out, first {name}: {reason}",
             remedy="Run the same command again: what is done is kept, what failed is tried again.",
         )
     ]

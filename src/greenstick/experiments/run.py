@@ -15,11 +15,12 @@ from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import Evidence, write_evidence
 from greenstick.experiments.bars import bar
 from greenstick.experiments.concluding import conclude
+from greenstick.experiments.costs import costs_of
 from greenstick.experiments.effort import PLAIN_EFFORT, Effort, hire
 from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.folds import Fold, plan_folds
-from greenstick.experiments.judging import judge
+from greenstick.experiments.judging import incomplete, judge
 from greenstick.experiments.pictures import write_overlays
 from greenstick.experiments.pixels import decode
 from greenstick.experiments.run_folder import RunFolder, open_run, write_json, write_table
@@ -79,10 +80,11 @@ def run_experiment(
         stages.note("failed fits", failed)
     with stages.stage("models"):
         concluded, missing = conclude(run, experiment, cohort, folds, failed)
+        write_table(costs_of(run, concluded), run / "models.parquet")
     with stages.stage("pictures"):
         write_overlays(run, cohort, experiment, concluded)
     with stages.stage("evidence"):
-        evidence = judge(run, experiment, concluded, missing)
+        evidence = judge(run, experiment, concluded, incomplete(missing))
     write_evidence(evidence, run / "evidence.json")
     if not missing:
         run.remove_work()
