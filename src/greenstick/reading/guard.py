@@ -1,32 +1,109 @@
-"""Is this a bone radiograph at all? Simple checks on one opened file, before any reading."""
+"""Is this a bone radiograph that can be read? Checks on one opened file, before any reading.
+
+The limits were set so that none of 790 real films (a sixth of FracAtlas and of HBFMID, and the CR
+files beside them) raises an alarm.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from greenstick.findings import Finding, Severity
+from greenstick.models.familiar import FAR, Familiar
+from greenstick.radiographs.dicom import RADIOGRAPHS
 from greenstick.radiographs.radiograph import Radiograph
 
-MODALITIES = ("CR", "DX", "RG", "OT")
 #: A shorter side below this holds no readable bone.
 SMALLEST_PX = 48
 #: Where 98 % of the pixels lie within this range of gray, there is nothing to see.
 LEAST_CONTRAST = 0.02
+#: More than this share at full white is burned out; whitest parts below this gray are too dark.
+_MOST_WHITE, _LEAST_BRIGHT = 0.5, 0.3
+#: An inverted film has a white ground (this share of its frame) that outshines its middle.
+_WHITE_FRAME, _OUTSHINES = 0.8, 0.2
+#: A film has more levels of gray (of 256); a drawing or a screenshot has fewer.
+_FEWEST_LEVELS = 48
+#: Parts of the body, as BodyPartExamined has them, that show no limb.
+_NO_LIMB = (
+    "CHEST", "ABDOMEN", "SKULL", "HEAD", "BREAST", "HEART", "ABDOMENPELVIS", "JAW", "TOOTH",
+    "TEETH", "MANDIBLE", "SINUS", "NECK", "LUNG",
+)  # fmt: skip
 
 
-def guard(radiograph: Radiograph) -> list[Finding]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a model asks of a film.
+
+    Attributes
+    ----------
+    canvas_px
+        Side of the network's input.
+    accept
+        Modalities that the user lets through besides plain radiography's.
+    """
+
+    canvas_px: int = 0
+    accept: tuple[str, ...] = ()
+
+
+def guard(radiograph: Radiograph, wanted: Wanted | None = None) -> list[Finding]:
     """Check one radiograph; an ``ERROR`` means that it must not be read.
 
     Returns
     -------
     list of Finding
-        One for each check: ``color``, ``modality``, ``size`` and ``blank``. What the file does not
-        tell is ``NOT_APPLICABLE``, not ``PASSED``.
+        One for each check, and the file's own remarks. What the file does not tell is
+        ``NOT_APPLICABLE``, not ``PASSED``.
     """
+    wanted = wanted or Wanted()
+    step = max(1, min(radiograph.pixels.shape) // 128)
+    few = radiograph.pixels[::step, ::step]
     return [
         _color(radiograph),
-        _modality(radiograph),
+        _modality(radiograph, wanted.accept),
         _size(radiograph),
-        _blank(radiograph),
+        _blank(few),
+        _exposure(few),
+        _inverted(few),
+        _levels(few),
+        _resolution(radiograph, wanted.canvas_px),
+        _body_part(radiograph),
+        *radiograph.remarks,
     ]
+
+
+def is_familiar(known: Familiar | None, look: NDArray[np.float32] | None) -> Finding:
+    """Check how a film looks to the network, (D,), against what it was trained on."""
+    if known is None or look is None or look.shape != known.mean.shape:
+        return Finding(
+            "familiar", Severity.NOT_APPLICABLE, "The model does not tell what is familiar to it."
+        )
+    distance = float(known.distance(look[None])[0])
+    if distance <= 1.0:
+        return Finding("familiar", Severity.PASSED, "It looks like what the model was trained on.")
+    rate = f"{100 * known.false_alarms:.0f} in 100 films of its own kind are farther off"
+    if distance > FAR:
+        return Finding(
+            "familiar",
+            Severity.ERROR,
+            f"It looks like nothing the model was trained on ({distance:.1f} times as far off as "
+            f"the limit that {rate}).",
+            remedy="Give a film of a kind that the model was trained on.",
+        )
+    return Finding(
+        "familiar",
+        Severity.WARNING,
+        f"It does not look like what the model was trained on ({distance:.1f} times as far off as "
+        f"the limit that {rate}).",
+        remedy="Trust the answer only where the model was tested on films like this.",
+    )
+
+
+def warnings_of(findings: list[Finding]) -> tuple[str, ...]:
+    """Return what a reader of the answer should know, a line each."""
+    return tuple(each.message for each in findings if each.severity is Severity.WARNING)
 
 
 def refusal(findings: list[Finding]) -> Finding | None:
@@ -45,15 +122,15 @@ def _color(radiograph: Radiograph) -> Finding:
     return Finding("color", Severity.PASSED, "Its pixels are gray.")
 
 
-def _modality(radiograph: Radiograph) -> Finding:
+def _modality(radiograph: Radiograph, accept: Collection[str]) -> Finding:
     if radiograph.modality is None:
         return Finding("modality", Severity.NOT_APPLICABLE, "The file does not tell its modality.")
-    if radiograph.modality not in MODALITIES:
+    if radiograph.modality not in (*RADIOGRAPHS, *accept):
         return Finding(
             "modality",
             Severity.ERROR,
             "Its modality is not one of projection radiography.",
-            remedy=f"Give one of {', '.join(MODALITIES[:-1])}.",
+            remedy=f"Give one of {', '.join(RADIOGRAPHS[:-1])}.",
         )
     return Finding("modality", Severity.PASSED, f"Its modality is {radiograph.modality}.")
 
@@ -70,9 +147,8 @@ def _size(radiograph: Radiograph) -> Finding:
     return Finding("size", Severity.PASSED, f"It has {width} x {height} px.")
 
 
-def _blank(radiograph: Radiograph) -> Finding:
-    step = max(1, min(radiograph.pixels.shape) // 128)
-    low, high = np.percentile(radiograph.pixels[::step, ::step], (1.0, 99.0))
+def _blank(few: NDArray[np.float32]) -> Finding:
+    low, high = np.percentile(few, (1.0, 99.0))
     if high - low < LEAST_CONTRAST:
         return Finding(
             "blank",
@@ -81,3 +157,77 @@ def _blank(radiograph: Radiograph) -> Finding:
             remedy="Check the exposure, or the export.",
         )
     return Finding("blank", Severity.PASSED, "Its gray levels vary.")
+
+
+def _exposure(few: NDArray[np.float32]) -> Finding:
+    what = ""
+    if float((few >= 0.98).mean()) > _MOST_WHITE:
+        what = "burned out: most of it is white"
+    elif float(np.percentile(few, 99.0)) < _LEAST_BRIGHT:
+        what = "too dark: nothing on it is bright"
+    if what:
+        return Finding(
+            "exposure",
+            Severity.WARNING,
+            f"It is {what}.",
+            remedy="Check its window, or expose again.",
+        )
+    return Finding("exposure", Severity.PASSED, "It is well exposed.")
+
+
+def _inverted(few: NDArray[np.float32]) -> Finding:
+    edge = max(2, min(few.shape) // 16)
+    frame = np.concatenate(
+        [few[:edge].ravel(), few[-edge:].ravel(), few[:, :edge].ravel(), few[:, -edge:].ravel()]
+    )
+    height, width = few.shape
+    middle = few[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    white = float((frame > 0.8).mean()) > _WHITE_FRAME
+    if white and float(np.median(frame) - np.median(middle)) > _OUTSHINES:
+        return Finding(
+            "inverted",
+            Severity.WARNING,
+            "It seems to be inverted: its ground is white.",
+            remedy="Give it with bone bright.",
+        )
+    return Finding("inverted", Severity.PASSED, "Its ground is dark.")
+
+
+def _levels(few: NDArray[np.float32]) -> Finding:
+    levels = len(np.unique(np.rint(few * 255.0)))
+    if levels < _FEWEST_LEVELS:
+        return Finding(
+            "levels",
+            Severity.WARNING,
+            f"It has {levels} levels of gray: a drawing or a screenshot, perhaps.",
+            remedy="Give the image itself.",
+        )
+    return Finding("levels", Severity.PASSED, "It has the gray levels of a film.")
+
+
+def _resolution(radiograph: Radiograph, canvas_px: int) -> Finding:
+    longer = max(radiograph.original_size_px)
+    if 2 * longer < canvas_px:
+        return Finding(
+            "resolution",
+            Severity.WARNING,
+            f"Its {longer} px are less than half of the {canvas_px} px that the model looks at.",
+            remedy="Give the original, not a reduced copy.",
+        )
+    return Finding("resolution", Severity.PASSED, f"Its longer side has {longer} px.")
+
+
+def _body_part(radiograph: Radiograph) -> Finding:
+    part = (radiograph.body_part or "").upper()
+    if not part:
+        return Finding(
+            "body-part", Severity.NOT_APPLICABLE, "The file does not tell what it shows."
+        )
+    if part in _NO_LIMB:  # a closed list: the element may hold anything, a name too
+        return Finding(
+            "body-part",
+            Severity.WARNING,
+            f"By its file it shows no limb ({part}).",
+            remedy="Trust the answer only where the model was trained on such films.",
+        )
+    return Finding("body-part", Severity.PASSED, "Nothing speaks against a limb.")

@@ -2,27 +2,31 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
 
-from greenstick.decision.calibration import Temperature
-from greenstick.decision.operating_points import OperatingPoint, decide
 from greenstick.errors import GreenstickError
 from greenstick.explanation.activation_maps import Heatmap, heatmap
-from greenstick.models.card import CARD, NETWORK, Card, read_card
-from greenstick.radiographs.canvas import Placement, fit
-from greenstick.radiographs.opening import open_radiograph
+from greenstick.explanation.overlay import SHOWN_PX
+from greenstick.explanation.regions import regions
+from greenstick.findings import Severity
+from greenstick.models.card import CARD, NETWORK, read_card
+from greenstick.models.familiar import FAMILIAR, read_familiar
+from greenstick.radiographs.dicom import BY_CHOICE
 from greenstick.reading.ahead import in_order
-from greenstick.reading.guard import guard, refusal
-from greenstick.reading.results import Reading
+from greenstick.reading.guard import is_familiar
+from greenstick.reading.judge import Judge
+from greenstick.reading.preparing import Prepared, Wish, prepare
+from greenstick.reading.results import Box, Reading
 from greenstick.reading.runtime import Output, Runtime
+from greenstick.reading.workers import Workers
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +38,8 @@ class Examination:
     reading
         What the model says, or why it says nothing.
     pixels
-        The radiograph as decoded, float32 of shape (height, width), perhaps reduced; None where it
-        was not read.
+        The radiograph, float32 of shape (height, width), at most as large as an overlay is drawn;
+        None where it was not read, or no picture is wanted.
     heat
         The heat map; None where it was not read.
     """
@@ -43,16 +47,6 @@ class Examination:
     reading: Reading
     pixels: NDArray[np.float32] | None = None
     heat: Heatmap | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    path: Path
-    seconds: float
-    reason: str = ""
-    pixels: NDArray[np.float32] | None = None
-    canvas: NDArray[np.uint8] | None = None
-    placement: Placement | None = None
 
 
 class Reader:
@@ -64,24 +58,42 @@ class Reader:
         A model folder (with ``card.json`` and ``model.onnx``), or a run folder that holds one.
     threads
         How many may decode, and compute; 0: all cores.
+    accept
+        Modalities of DICOM files to read besides those of plain radiographs, of
+        :data:`greenstick.radiographs.dicom.BY_CHOICE`.
+    isolated
+        Whether files are decoded in processes that may be lost: slower to start, but no file can
+        take this process down or all of its memory.
 
     Raises
     ------
     GreenstickError
-        Where the folder holds no model, or several, or none that tells fractures.
+        Where the folder holds no model, or several, or none that tells fractures, or a modality
+        is not one to be chosen.
     """
 
-    def __init__(self, folder: Path | str, *, threads: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        threads: int = 0,
+        accept: Sequence[str] = (),
+        isolated: bool = False,
+    ) -> None:
+        _check_modalities(accept)
         self.folder = find_model(Path(folder))
         self.card = read_card(self.folder)
-        self._fracture = _fracture_class(self.card)
         self.threads = threads or os.cpu_count() or 1
+        self.digest = _digest(self.folder)
+        self._judge = Judge(self.card)
+        self._familiar = read_familiar(self.folder)
         self._flips = 2 if self.card.flip_average else 1
         self._runtime = Runtime(
             self.folder / NETWORK, self.card.canvas_px, batch=self._flips, threads=threads
         )
-        self._temperature = _temperature(self.card)
-        self._point = _operating_point(self.card)
+        wish = Wish(self.card.canvas_px, accept=tuple(accept))
+        self._wishes = {False: wish, True: Wish(wish.canvas_px, SHOWN_PX[1], wish.accept)}
+        self._workers = Workers(self.threads) if isolated else None
 
     def __call__(self, path: Path | str) -> Reading:
         """Read one file. Never raises because of what the file is: its reading says so."""
@@ -90,101 +102,108 @@ class Reader:
     def read_many(self, paths: Iterable[Path | str]) -> Iterator[Reading]:
         """Read files: one reading each, in their order. A file that cannot be read stops nothing.
 
-        Some files ahead are decoded in threads while the network computes; memory does not grow
-        with the number of files, and ``paths`` may be endless.
+        Some files ahead are decoded while the network computes; memory does not grow with the
+        number of files, and ``paths`` may be endless.
         """
-        return (examination.reading for examination in self.examine(paths))
+        return (examination.reading for examination in self.examine(paths, pictures=False))
 
-    def examine(self, paths: Iterable[Path | str]) -> Iterator[Examination]:
-        """Read files as :meth:`read_many` does, with pixels and heat map for a picture."""
+    def examine(
+        self, paths: Iterable[Path | str], *, pictures: bool = True
+    ) -> Iterator[Examination]:
+        """Read files as :meth:`read_many` does, with heat map and, if wanted, pixels to draw."""
+        wish = self._wishes[pictures]
+        way = prepare if self._workers is None else self._workers.prepare
         prepared = in_order(
-            self._prepare, map(Path, paths), threads=self.threads, name="greenstick-decode"
+            partial(way, wish=wish),
+            map(Path, paths),
+            threads=self.threads,
+            name="greenstick-decode",
         )
         return map(self._conclude, prepared)
 
+    def close(self) -> None:
+        """End the processes that decode, where there are any."""
+        if self._workers is not None:
+            self._workers.close()
+
     def facts(self) -> dict[str, Any]:
         """Return what a list of readings should say of its model; plain values."""
-        point, calibration = self._point, self.card.calibration
+        judge, calibration, known = self._judge, self.card.calibration, self._familiar
+        point = judge.point
         return {
             "name": self.card.name,
             "backbone": self.card.backbone,
             "canvas_px": self.card.canvas_px,
             "flip_average": self.card.flip_average,
-            "temperature": self._temperature.value,
+            "temperature": judge.temperature,
             "temperature_fitted_on": calibration.fitted_on if calibration else "",
             "threshold": point.threshold if point else None,
             "threshold_rule": point.rule if point else "",
             "threshold_chosen_on": point.chosen_on if point else "",
-            "digest": self.digest(),
+            "doubt_from": judge.doubt_from,
+            "fracture_from": judge.fracture_from,
+            "familiar_false_alarms": known.false_alarms if known else None,
+            "familiar_chosen_on": known.chosen_on if known else "",
+            "digest": self.digest,
         }
 
-    def digest(self) -> str:
-        """Return a digest of the network and its card: equal digests, equal readings."""
-        digest = hashlib.blake2b(digest_size=16)
-        for name in (NETWORK, CARD):
-            digest.update((self.folder / name).read_bytes())
-        return digest.hexdigest()
-
-    def _prepare(self, path: Path) -> _Prepared:
-        start = perf_counter()
-        try:
-            radiograph = open_radiograph(path, at_least_px=self.card.canvas_px)
-        except GreenstickError as error:
-            return _Prepared(path, perf_counter() - start, error.message)
-        except (OSError, MemoryError) as error:  # gone meanwhile; too large for this machine
-            return _Prepared(path, perf_counter() - start, f"It failed: {type(error).__name__}.")
-        refused = refusal(guard(radiograph))
-        if refused is not None:
-            return _Prepared(path, perf_counter() - start, f"{path.name}: {refused.message}")
-        canvas, placement = fit(radiograph, self.card.canvas_px)
-        seconds = perf_counter() - start
-        return _Prepared(path, seconds, "", radiograph.pixels, canvas, placement)
-
-    def _conclude(self, prepared: _Prepared) -> Examination:
+    def _conclude(self, prepared: Prepared) -> Examination:
         if prepared.canvas is None or prepared.placement is None:
-            return Examination(_not_read(prepared, self.card.name))
+            return Examination(self._not_read(prepared, prepared.reason))
         start = perf_counter()
         output = self._score(prepared.canvas)
-        probability = float(self._temperature.apply(output.logits)[0])
-        heat = heatmap(output.maps[0], prepared.placement, temperature=self._temperature.value)
+        familiar = is_familiar(self._familiar, None if output.look is None else output.look[0])
+        if familiar.severity is Severity.ERROR:
+            return Examination(
+                self._not_read(prepared, f"{prepared.path.name}: {familiar.message}")
+            )
+        strange = (familiar.message,) if familiar.severity is Severity.WARNING else ()
+        value, cells, spread = self._judge.of_one(output)
+        judged = self._judge.judge(value, spread)
+        heat = heatmap(cells, prepared.placement, temperature=self._judge.temperature)
         x, y = heat.peak
         width, height = prepared.placement.original_size_px
-        point = self._point
-        fractured = None if point is None else bool(decide(probability, point))
+        point = self._judge.point
         reading = Reading(
             path=str(prepared.path),
             status="read",
-            probability=probability,
-            decision=None if fractured is None else "fracture" if fractured else "no fracture",
+            warnings=(*prepared.warnings, *strange),
+            probability=judged.probability,
+            low=judged.low,
+            high=judged.high,
+            decision=judged.decision,
             threshold=None if point is None else point.threshold,
+            boxes=_boxes(heat, None if point is None else point.threshold),
             model=self.card.name,
+            model_digest=self.digest,
             peak_x=round(x, 1),
             peak_y=round(y, 1),
             width=width,
             height=height,
+            decoder=prepared.decoder,
+            checksum=prepared.checksum,
             seconds=round(prepared.seconds + perf_counter() - start, 4),
         )
-        return Examination(reading, prepared.pixels, heat)
+        picture = prepared.picture
+        pixels = None if picture is None else picture.astype(np.float32) / np.float32(255.0)
+        return Examination(reading, pixels, heat)
 
     def _score(self, canvas: NDArray[np.uint8]) -> Output:
-        """Return the fracture logit, (1,), and its map, (1, h, w), flip-averaged where wanted."""
+        """Return the network's output for a film, and its mirror where wanted."""
         image = canvas.astype(np.float32)[None] / np.float32(255.0)
         both = (image, image[..., ::-1])[: self._flips]
-        output = self._runtime(np.ascontiguousarray(np.stack(both)))
-        logits = self._one_logit(output.logits.mean(axis=0))
-        maps = output.maps[0]
-        if self._flips == 2:
-            maps = (maps + output.maps[1, ..., ::-1]) / 2.0
-        return Output(logits[None], self._one_logit(maps)[None])
+        return self._runtime(np.ascontiguousarray(np.stack(both)))
 
-    def _one_logit(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn class logits, (C, ...), into the log odds of a fracture, at the temperature."""
-        if len(logits) == 1 or self.card.classifier.outputs == "any-of":
-            return np.asarray(logits[self._fracture])
-        scaled = np.moveaxis(logits, 0, -1) / self._temperature.value
-        shifted = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        share = (shifted / shifted.sum(axis=-1, keepdims=True))[..., self._fracture]
-        return np.asarray(logit(np.clip(share, 1e-7, 1 - 1e-7)) * self._temperature.value)
+    def _not_read(self, prepared: Prepared, reason: str) -> Reading:
+        return Reading(
+            path=str(prepared.path),
+            status="not read",
+            reason=reason,
+            model=self.card.name,
+            model_digest=self.digest,
+            checksum=prepared.checksum,
+            seconds=round(prepared.seconds, 4),
+        )
 
 
 def find_model(folder: Path) -> Path:
@@ -213,44 +232,34 @@ def find_model(folder: Path) -> Path:
     )
 
 
-def _fracture_class(card: Card) -> int:
-    if len(card.classes) == 1:
-        return 0
-    if "fracture" in card.classes:
-        return card.classes.index("fracture")
-    raise GreenstickError(
-        f"The model {card.name!r} has the classes {', '.join(card.classes)}: none is 'fracture'.",
-        remedy="Give a model with the one class, or a class, 'fracture'.",
+def _digest(folder: Path) -> str:
+    """Return a digest of all that answers depend on: equal digests, equal readings."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in (NETWORK, CARD, FAMILIAR):
+        path = folder / name
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()
+
+
+def _boxes(heat: Heatmap, threshold: float | None) -> tuple[Box, ...]:
+    if threshold is None:
+        return ()
+    return tuple(
+        Box(
+            x=round(found.x, 1),
+            y=round(found.y, 1),
+            width=round(found.width, 1),
+            height=round(found.height, 1),
+            probability=round(found.probability, 4),
+        )
+        for found in regions(heat, threshold)
     )
 
 
-def _temperature(card: Card) -> Temperature:
-    calibration = card.calibration
-    if calibration is None:
-        return Temperature(value=1.0, fitted_on="nothing: not calibrated", n=0)
-    return Temperature(
-        value=card.temperature_of(card.classes[_fracture_class(card)]),
-        fitted_on=calibration.fitted_on,
-        n=calibration.n,
-    )
-
-
-def _operating_point(card: Card) -> OperatingPoint | None:
-    fracture = card.classes[_fracture_class(card)]
-    points = [point for point in card.operating_points if point.class_name in ("", fracture)]
-    if not points:
-        return None
-    first = points[0]
-    return OperatingPoint.model_validate(
-        {name: getattr(first, name) for name in ("threshold", "rule", "chosen_on", "n")}
-    )
-
-
-def _not_read(prepared: _Prepared, model: str) -> Reading:
-    return Reading(
-        path=str(prepared.path),
-        status="not read",
-        reason=prepared.reason,
-        model=model,
-        seconds=round(prepared.seconds, 4),
-    )
+def _check_modalities(accept: Sequence[str]) -> None:
+    strange = [name for name in accept if name not in BY_CHOICE]
+    if strange:
+        raise GreenstickError(
+            f"{strange[0]} is no modality that can be chosen.",
+            remedy=f"Choose of {', '.join(BY_CHOICE)}.",
+        )

@@ -9,11 +9,32 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
 
 Status = Literal["read", "not read"]
-Decision = Literal["fracture", "no fracture"]
+Decision = Literal["fracture", "doubt", "no fracture"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A place where the heat map reaches the threshold.
+
+    Attributes
+    ----------
+    x, y, width, height
+        In the original's pixels.
+    probability
+        The map's greatest value within.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    probability: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +50,30 @@ class Reading:
         no decision. Never take it for 'no fracture'.
     reason
         One line; empty where it was read.
+    warnings
+        What a reader of the answer should know, a line each.
     probability
         Calibrated probability of a fracture, 0 to 1.
+    low, high
+        The same one standard deviation of an ensemble's members below and above; None for one
+        network.
     decision
-        Whether the probability reaches the threshold; None also for a model without one.
+        Whether the probability reaches the threshold; ``"doubt"`` between the two thresholds of a
+        model that has one for each answer. None also for a model without one.
     threshold
         The operating point, as chosen on validation data.
-    model
-        The model's name.
+    boxes
+        Around what reaches the threshold on the heat map, the hottest first, ten at most.
+    model, model_digest
+        The model's name, and a digest of its files.
     peak_x, peak_y
         Where the heat map is highest, in the original's pixels.
     width, height
         Of the original in pixels.
+    decoder
+        Which decoder gave the pixels, and at which part of the size.
+    checksum
+        BLAKE2b of 16 bytes over the file's content, in hexadecimal.
     seconds
         Spent on decoding and on the network.
     overlay
@@ -53,14 +86,21 @@ class Reading:
     path: str
     status: Status
     reason: str = ""
+    warnings: tuple[str, ...] = ()
     probability: float | None = None
+    low: float | None = None
+    high: float | None = None
     decision: Decision | None = None
     threshold: float | None = None
+    boxes: tuple[Box, ...] = ()
     model: str = ""
+    model_digest: str = ""
     peak_x: float | None = None
     peak_y: float | None = None
     width: int | None = None
     height: int | None = None
+    decoder: str = ""
+    checksum: str = ""
     seconds: float = 0.0
     overlay: str = ""
     dicom: str = ""
@@ -89,16 +129,32 @@ class Readings:
     readings: Sequence[Reading]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What ``readings.json`` holds; its JSON schema is ``docs/schemas/readings.schema.json``."""
+
+    research_use: str
+    greenstick: str
+    model: dict[str, Any]
+    complete: bool
+    readings: Sequence[Reading]
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``readings.json``."""
+    return TypeAdapter(Document).json_schema()
+
+
 def write_json(results: Readings, path: Path) -> None:
     """Write readings as one JSON document, whole or not at all."""
-    document = {
-        "research_use": RESEARCH_USE,
-        "greenstick": __version__,
-        "model": results.model,
-        "complete": results.complete,
-        "readings": [asdict(reading) for reading in results.readings],
-    }
-    _write(json.dumps(document, indent=1, ensure_ascii=False) + "\n", path)
+    document = Document(
+        research_use=RESEARCH_USE,
+        greenstick=__version__,
+        model=results.model,
+        complete=results.complete,
+        readings=results.readings,
+    )
+    _write(json.dumps(asdict(document), indent=1, ensure_ascii=False) + "\n", path)
 
 
 def write_csv(results: Readings, path: Path) -> None:
@@ -107,8 +163,12 @@ def write_csv(results: Readings, path: Path) -> None:
     table = csv.writer(text)
     table.writerow((*COLUMNS, "research_use"))
     for reading in results.readings:
-        values = asdict(reading)
-        table.writerow([*(values[name] for name in COLUMNS), RESEARCH_USE])
+        values = {name: getattr(reading, name) for name in COLUMNS}
+        values["warnings"] = " ".join(reading.warnings)
+        values["boxes"] = "; ".join(
+            f"{box.x} {box.y} {box.width} {box.height} {box.probability}" for box in reading.boxes
+        )
+        table.writerow([*values.values(), RESEARCH_USE])
     _write(text.getvalue(), path)
 
 
@@ -121,16 +181,15 @@ def read_json(path: Path) -> Readings:
         Where the file is missing or something else.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        readings = [Reading(**values) for values in document["readings"]]
-        return Readings(
-            model=dict(document["model"]), complete=bool(document["complete"]), readings=readings
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        document = TypeAdapter(Document).validate_json(path.read_bytes())
+    except (OSError, ValueError):
         raise GreenstickError(
             f"{path} holds no readings of Greenstick {__version__}.",
             remedy="Read the images again into another folder.",
         ) from None
+    return Readings(
+        model=document.model, complete=document.complete, readings=list(document.readings)
+    )
 
 
 def _write(text: str, path: Path) -> None:

@@ -39,6 +39,7 @@ THRESHOLD = Code("threshold", _SCHEME, "Threshold of the decision")
 HEAT = Code("heat", _SCHEME, "Greatest probability of the heat map within")
 DECISIONS: dict[Decision, Code] = {
     "fracture": Code("fracture", _SCHEME, "Probability of a fracture reaches the threshold"),
+    "doubt": Code("doubt", _SCHEME, "Probability of a fracture between the two thresholds"),
     "no fracture": Code("no-fracture", _SCHEME, "Probability of a fracture below the threshold"),
 }
 

@@ -1,0 +1,122 @@
+"""From a file to what the network and a picture need of it, or why there is none."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from greenstick.errors import GreenstickError
+from greenstick.radiographs.canvas import Placement, fit
+from greenstick.radiographs.opening import open_radiograph
+from greenstick.radiographs.radiograph import Radiograph
+from greenstick.reading.guard import Wanted, guard, refusal, warnings_of
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How files are to be prepared.
+
+    Attributes
+    ----------
+    canvas_px
+        Side of the network's input.
+    picture_px
+        Longer side of the picture that is kept for drawing, at most; 0: none is.
+    accept
+        Modalities to read besides plain radiography's.
+    """
+
+    canvas_px: int
+    picture_px: int = 0
+    accept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A file as the network takes it, or the reason why it is not read.
+
+    Attributes
+    ----------
+    path
+        The file.
+    reason
+        Why it must not be read; empty where it may.
+    warnings
+        What a reader of the answer should know, a line each.
+    checksum
+        BLAKE2b of 16 bytes over the file's content, in hexadecimal; empty where it has none.
+    decoder
+        Which decoder gave its pixels.
+    seconds
+        Spent on it.
+    canvas, placement
+        As :func:`greenstick.radiographs.canvas.fit` gives them; None where it is not read.
+    picture
+        uint8 of shape (height, width) for drawing; None where none is wanted.
+    """
+
+    path: Path
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    checksum: str = ""
+    decoder: str = ""
+    seconds: float = 0.0
+    canvas: NDArray[np.uint8] | None = None
+    placement: Placement | None = None
+    picture: NDArray[np.uint8] | None = None
+
+
+def prepare(path: Path, wish: Wish) -> Prepared:
+    """Open, guard and fit one file. Never raises because of what the file is."""
+    start = perf_counter()
+    checksum = ""
+    try:
+        radiograph = open_radiograph(path, at_least_px=wish.canvas_px, accept=wish.accept)
+        checksum = checksum_of(path)
+    except GreenstickError as error:
+        return Prepared(path, error.message, seconds=perf_counter() - start)
+    except MemoryError:
+        reason = f"{path.name} needs more memory than a decoder may take."
+        return Prepared(path, reason, seconds=perf_counter() - start)
+    except Exception as error:  # gone meanwhile, or broken in a way of its own
+        reason = f"{path.name} does not decode ({type(error).__name__})."
+        return Prepared(path, reason, seconds=perf_counter() - start)
+    findings = guard(radiograph, Wanted(wish.canvas_px, wish.accept))
+    refused = refusal(findings)
+    if refused is not None:
+        reason = f"{path.name}: {refused.message}"
+        return Prepared(path, reason, checksum=checksum, seconds=perf_counter() - start)
+    canvas, placement = fit(radiograph, wish.canvas_px)
+    return Prepared(
+        path,
+        warnings=warnings_of(findings),
+        checksum=checksum,
+        decoder=radiograph.decoder,
+        canvas=canvas,
+        placement=placement,
+        picture=_picture(radiograph, wish.picture_px) if wish.picture_px else None,
+        seconds=perf_counter() - start,
+    )
+
+
+def checksum_of(path: Path) -> str:
+    """Return the checksum of a file's content."""
+    digest = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _picture(radiograph: Radiograph, longest_px: int) -> NDArray[np.uint8]:
+    levels = np.multiply(radiograph.pixels, np.float32(255.0))
+    image = Image.fromarray(np.rint(levels, out=levels).astype(np.uint8))
+    factor = longest_px / max(image.size)
+    if factor < 1.0:
+        width, height = (max(1, round(side * factor)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(image)
