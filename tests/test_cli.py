@@ -113,3 +113,34 @@ def test_a_reader_study_is_judged(tmp_path: Path) -> None:
     printed = greenstick("readers", "r.csv", "-o", "out", cwd=tmp_path)
     assert "Cohen's kappa" in printed.stdout
     assert RESEARCH_USE in printed.stdout
+
+
+def test_scores_of_several_classes_are_judged(tmp_path: Path) -> None:
+    rows = [f"{i},{'abc'[i % 3]},{i % 3 == 0:d},{(i * 7 % 10) / 10},0.4" for i in range(60)]
+    table = "\n".join(["image,label,score_a,score_b,score_c", *rows])
+    (tmp_path / "kinds.csv").write_text(table)
+    judged = greenstick("evaluate", "kinds.csv", "-o", "out", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    assert "AUROC macro" in judged.stdout
+    classes = json.loads((tmp_path / "out" / "classes.json").read_text())
+    assert classes["by_class"]["a"]["discrimination"][0]["value"] == 1.0
+    assert sum(map(sum, classes["confusion"]["counts"])) == 60
+
+
+def test_rows_are_chosen_and_pooled_by_patient(tmp_path: Path) -> None:
+    rows = [
+        f"{i},{i // 2},{int(i // 2 % 3 == 0)},{(i * 7 % 20) / 20},{'test' if i < 80 else 'valid'}"
+        for i in range(120)
+    ]
+    (tmp_path / "s.csv").write_text("\n".join(["image,patient,label,score,split", *rows]))
+    mixed = greenstick("evaluate", "s.csv", "-o", "out", cwd=tmp_path)
+    assert mixed.returncode == 1
+    assert "--where split=test" in mixed.stderr
+    words = ("--where", "split=valid", "--pool", "max", "--specificities", "0.8", "1", "--json")
+    judged = greenstick("evaluate", "s.csv", "-o", "out", *words, cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    evidence = json.loads(judged.stdout)
+    assert (evidence["rows"], evidence["n_images"], evidence["n_patients"]) == ("valid", 20, 20)
+    assert "partial AUROC (specificity 0.80 to 1.00)" in {
+        e["name"] for e in evidence["discrimination"]
+    }

@@ -65,7 +65,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Judge the scores of any model: every figure with its interval and method."""
+    from greenstick.cli.classes import evaluate_table_of_classes
     from greenstick.decision.operating_points import given_point
+    from greenstick.evidence.class_rows import kind_of
     from greenstick.evidence.evidence import evaluate as judge
     from greenstick.evidence.evidence import write_evidence
     from greenstick.reports.page import write_report
@@ -82,6 +84,20 @@ def evaluate(
 
     table = rows_where(read_table(scores, columns=pairs_of(column)), pairs_of(where))
     split = one_split(table)
+    if kind_of(table):
+        if positive or negative or pool or prevalence or specificities:
+            raise typer.BadParameter("--positive, --pool and the like need a column 'score'.")
+        evaluate_table_of_classes(
+            table,
+            output,
+            threshold=threshold,
+            rows=rows or split or "test",
+            subgroups=subgroup or [],
+            drop_missing=drop_missing,
+            seed=seed,
+            as_json=as_json,
+        )
+        return
     table = tidy_scores(table, positive=positive or [], negative=negative or [])
     if threshold is not None:
         table = table.drop("decision", strict=False)  # the stated threshold decides
