@@ -1,0 +1,152 @@
+"""Fit a detector: as a classifier is fitted, with another loss and another judge."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor
+
+from greenstick.errors import GreenstickError
+from greenstick.models.detector import Detector, build_detector
+from greenstick.models.detector_head import STRIDES
+from greenstick.models.detector_settings import DetectorSettings
+from greenstick.models.merging import Merged
+from greenstick.training.detection_losses import detection_loss
+from greenstick.training.detection_score import average_precision
+from greenstick.training.facts import Facts, identify
+from greenstick.training.find import MOST, merged_of
+from greenstick.training.keeper import BEST, HISTORY, TrainingProgress
+from greenstick.training.learner import Learner, Validation
+from greenstick.training.loop import train
+from greenstick.training.recipe import Recipe
+from greenstick.training.samples import Batch, Rows, TrainingData
+from greenstick.training.views import View
+
+
+@dataclass(frozen=True, eq=False)
+class DetectorFit:
+    """What a fit gives; ``history`` has ``valid_ap`` (AP at IoU 0.5) for each epoch."""
+
+    model: Detector
+    history: pl.DataFrame
+    best_epoch: int
+    precision: str
+
+
+class DetectorLearner(Learner):
+    """Trains a detector; an epoch is judged by the average precision of its merged boxes."""
+
+    def loss_of(self, prediction: Any, view: View, batch: Batch) -> Tensor:
+        """Return the loss of boxes and scores."""
+        boxes = view.boxes.to(prediction.boxes.device)
+        return detection_loss(prediction, boxes, batch.annotated, view.images.shape[-1])
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Find boxes in a validation batch with the network that counts."""
+        images = self.see_plain(batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            found = self.best_model.eval()(images)
+        loss = detection_loss(found, batch.boxes, batch.annotated, images.shape[-1])
+        packed = torch.zeros(len(images), MOST + 1, 5)
+        packed[:, -1, 0] = loss
+        for place, one in zip(packed, merged_of(found), strict=True):
+            place[: len(one.scores), :4] = torch.from_numpy(one.corners)
+            place[: len(one.scores), 4] = torch.from_numpy(one.scores)
+        self._seen.append((batch.rows, packed.to(self.device)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Join the processes' boxes, each image once, and take loss and average precision."""
+        rows = self._gather(torch.cat([rows for rows, _ in self._seen]))
+        packed = self._gather(torch.cat([packed for _, packed in self._seen]))
+        joined = torch.zeros(len(self.data.valid), *packed.shape[1:])
+        joined[rows] = packed
+        known = [i for i, boxes in enumerate(self.data.valid.boxes) if boxes is not None]
+        truth = [np.asarray(self.data.valid.boxes[i]) for i in known]
+        precision = average_precision(truth, [_unpacked(joined[i, :-1].numpy()) for i in known])
+        self.validation = Validation(float(joined[:, -1, 0].mean()), precision)
+        self._judge(precision)
+
+
+def _unpacked(values: NDArray[np.float32]) -> Merged:
+    there = values[values[:, 4] > 0].astype(np.float64)
+    return Merged(there[:, :4], there[:, 4])
+
+
+def fit_detector(
+    data: TrainingData,
+    recipe: Recipe,
+    settings: DetectorSettings,
+    folder: Path | str,
+    *,
+    seed: int = 0,
+    resume: bool = True,
+    trainer_flags: Mapping[str, Any] | None = None,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> DetectorFit:
+    """Train a detector, and keep the epoch of the best average precision on validation images.
+
+    Images without a fracture are true negatives; a fracture whose boxes nobody drew contributes
+    nothing. Everything else is as in :func:`greenstick.training.fit.fit`; of the recipe, what
+    concerns the loss of image labels is not used, and ``patience`` goes by average precision.
+
+    Raises
+    ------
+    GreenstickError
+        Where there are no boxes to learn from or to stop by, sides are no multiples of 32,
+        weights cannot be had, or the user stopped the training (which then resumes).
+    """
+    _check(data, recipe)
+    folder = Path(folder)
+    torch.manual_seed(seed)
+    model = build_detector(settings).to(memory_format=torch.channels_last)
+
+    def make_learner(_: lightning.Trainer, facts: Facts) -> Learner:
+        return DetectorLearner(model, recipe, data, seed=seed, autocast=facts.precision == "bf16")
+
+    facts = train(
+        model,
+        recipe,
+        identify(data, recipe, settings, seed),
+        folder,
+        make_learner,
+        resume=resume,
+        trainer_flags=trainer_flags,
+        progress=progress,
+    )
+    model.cpu().load_state_dict(load_file(folder / BEST))
+    model.origin = facts.weights_origin
+    history = pl.read_parquet(folder / HISTORY).rename({"valid_auroc": "valid_ap"})
+    ranked = history.sort(["valid_ap", "valid_loss", "epoch"], descending=[True, False, False])
+    return DetectorFit(model.eval(), history, int(ranked["epoch"][0]), facts.precision)
+
+
+def _check(data: TrainingData, recipe: Recipe) -> None:
+    for name, rows in (("training", data.train), ("validation", data.valid)):
+        if not _boxes(rows):
+            raise GreenstickError(
+                f"There are no boxes on the {name} images.",
+                remedy="Import the cohort with its boxes, and split it so that both sides have.",
+            )
+    if data.store.canvas_px != recipe.canvas_px:
+        raise GreenstickError(
+            f"The pixel store holds canvases of {data.store.canvas_px} px, and the recipe wants "
+            f"{recipe.canvas_px} px.",
+            remedy="Open the pixel store with the recipe's canvas_px.",
+        )
+    for name in ("canvas_px", "crop_px", "start_px"):
+        if getattr(recipe, name) % STRIDES[-1]:
+            raise GreenstickError(
+                f"A detector cannot take recipe.{name} = {getattr(recipe, name)}.",
+                remedy=f"Take a multiple of {STRIDES[-1]}.",
+            )
+
+
+def _boxes(rows: Rows) -> int:
+    return sum(len(boxes) for boxes in rows.boxes if boxes is not None)
