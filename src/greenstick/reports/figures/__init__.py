@@ -1,0 +1,14 @@
+"""The figures of a report: arrays in, inline SVG out."""
+
+from greenstick.reports.figures.curves import MarkedPoint, precision_recall, roc
+from greenstick.reports.figures.scores import reliability, score_histogram
+from greenstick.reports.figures.training import training
+
+__all__ = [
+    "MarkedPoint",
+    "precision_recall",
+    "reliability",
+    "roc",
+    "score_histogram",
+    "training",
+]

@@ -1,0 +1,98 @@
+"""ROC and precision-recall curves, with the operating point on them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from greenstick.evidence.estimates import Curve, Estimate
+from greenstick.reports import ink
+from greenstick.reports.wording import interval, number
+
+
+@dataclass(frozen=True)
+class MarkedPoint:
+    """The operating point as it lies on a curve, with the interval of each coordinate.
+
+    ``name`` is what is written of it, e.g. ``"threshold 0.41"``.
+    """
+
+    name: str
+    x: float
+    y: float
+    x_interval: tuple[float, float] | None = None
+    y_interval: tuple[float, float] | None = None
+
+
+def roc(curve: Curve, area: Estimate | None, point: MarkedPoint | None) -> Markup:
+    """Draw the ROC curve with its band; x is 1 - specificity, y is sensitivity."""
+    with ink.style():
+        figure = ink.blank(4.3, 4.2)
+        axes = figure.add_subplot()
+        ink.unit_axes(axes, x="1 − specificity", y="Sensitivity")
+        axes.plot([0, 1], [0, 1], color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+        axes.text(0.66, 0.62, "chance", color=ink.SOFT, fontsize=8.5, ha="left", va="top")
+        _curve(axes, curve)
+        _mark(axes, point)
+        _titles(axes, "AUROC", area, point)
+        return ink.to_svg(figure, "roc", _curve_alt("ROC curve", area, point))
+
+
+def precision_recall(
+    curve: Curve, area: Estimate | None, point: MarkedPoint | None, *, prevalence: float
+) -> Markup:
+    """Draw precision (PPV) over recall (sensitivity) with its band and the share of fractures."""
+    with ink.style():
+        figure = ink.blank(4.3, 4.2)
+        axes = figure.add_subplot()
+        ink.unit_axes(axes, x="Recall (sensitivity)", y="Precision (PPV)")
+        axes.axhline(prevalence, color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+        above = prevalence < 0.9
+        axes.text(
+            0.005,
+            prevalence + (0.015 if above else -0.015),
+            f"chance: share of fractures {prevalence:.2f}",
+            color=ink.SOFT,
+            fontsize=8.5,
+            va="bottom" if above else "top",
+        )
+        _curve(axes, curve)
+        _mark(axes, point)
+        _titles(axes, "Average precision", area, point)
+        return ink.to_svg(figure, "pr", _curve_alt("Precision-recall curve", area, point))
+
+
+def _curve(axes: Axes, curve: Curve) -> None:
+    axes.fill_between(
+        curve.x, curve.lower, curve.upper, color=ink.NO_FRACTURE, alpha=0.16, linewidth=0
+    )
+    axes.plot(curve.x, curve.y, color=ink.NO_FRACTURE)
+
+
+def _mark(axes: Axes, point: MarkedPoint | None) -> None:
+    if point is None:
+        return
+    bars: dict[str, Any] = {"color": ink.INK, "linewidth": 1.0}
+    if point.x_interval:
+        axes.plot(point.x_interval, [point.y, point.y], **bars)
+    if point.y_interval:
+        axes.plot([point.x, point.x], point.y_interval, **bars)
+    axes.plot(point.x, point.y, "o", ms=6, mfc=ink.PAPER, mec=ink.INK, mew=1.4)
+
+
+def _titles(axes: Axes, name: str, area: Estimate | None, point: MarkedPoint | None) -> None:
+    # Above the axes, where no curve of any shape can run through the words.
+    if area is not None:
+        axes.set_title(f"{name} {number(area.value)}", loc="left", fontsize=9.5, weight="bold")
+    if point is not None:
+        axes.set_title(f"○ {point.name}", loc="right", fontsize=9.0)
+
+
+def _curve_alt(name: str, area: Estimate | None, point: MarkedPoint | None) -> str:
+    parts = [name]
+    if area is not None:
+        parts.append(f"area {number(area.value)}, interval {interval(area)}")
+    if point is not None:
+        parts.append(f"operating point ({point.name}): x {point.x:.3f}, y {point.y:.3f}")
+    return "; ".join(parts) + "."
