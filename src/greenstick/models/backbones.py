@@ -85,7 +85,7 @@ def to_grid(backbone: Any, features: Tensor, height: int, width: int) -> Tensor:
         rows, columns = backbone.patch_embed.dynamic_feat_size((height, width))
         tokens = features[:, getattr(backbone, "num_prefix_tokens", 0) :]
         if tokens.shape[1] == rows * columns:
-            return tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
+            return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, rows, columns)
     raise GreenstickError(
         f"This backbone's features, of shape {tuple(features.shape)}, are no spatial grid.",
         remedy="Take a convolutional backbone or a plain vision transformer.",

@@ -69,7 +69,8 @@ def _with_look(model: nn.Module) -> WithLook | None:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hold back exporters' prints and their notes on their own internals."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "nncf")]
+    names = ("torch.onnx", "torch.utils.cpp_extension", "onnxscript", "onnx_ir", "nncf")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
