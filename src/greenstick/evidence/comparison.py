@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
+from greenstick.evidence.arguments import as_list
 from greenstick.evidence.bootstrap import limits_from, resample
 from greenstick.evidence.discrimination import auroc_covariance, placements
 from greenstick.evidence.estimates import Difference, Record, SignificanceTest
@@ -132,7 +133,7 @@ def compare(
         *fold_differences(one, two, level),
         *_resampled(pair, replicates, seed, level),
     ]
-    listed = _as_list(points[0]), _as_list(points[1])
+    listed = as_list(points[0]), as_list(points[1])
     calls = calls_of(one, listed[0]), calls_of(two, listed[1])
     if calls[0] is not None and calls[1] is not None:
         differences += share_differences(pair, calls[0], calls[1], level)
@@ -148,12 +149,6 @@ def compare(
             check_threshold(two, pair.second, rows, listed[1], calls[1]),
         ],
     )
-
-
-def _as_list(points: Points) -> list[OperatingPoint]:
-    if points is None:
-        return []
-    return [points] if isinstance(points, OperatingPoint) else list(points)
 
 
 def _paired(

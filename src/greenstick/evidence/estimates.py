@@ -159,6 +159,19 @@ class Optimism(Record):
     optimism: float
 
 
+class ThresholdSpread(Record):
+    """How far the thresholds lie apart that the folds of a cross-validation chose.
+
+    ``sd`` is the standard deviation over folds: what one more training would move a threshold by.
+    """
+
+    n: int
+    lowest: float
+    median: float
+    highest: float
+    sd: float
+
+
 class Confusion(Record):
     """Counts of images at the operating point."""
 

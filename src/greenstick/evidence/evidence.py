@@ -12,6 +12,7 @@ from greenstick import RESEARCH_USE
 from greenstick.decision.calibration import Calibration
 from greenstick.decision.operating_points import OperatingPoint, decide
 from greenstick.errors import GreenstickError
+from greenstick.evidence.arguments import as_list, calibrations_of, check_range, one_model
 from greenstick.evidence.at_point import at_operating_point, at_prevalence, confusion
 from greenstick.evidence.calibration import judge_calibration
 from greenstick.evidence.checks import check_pooling, check_rows
@@ -27,10 +28,15 @@ from greenstick.evidence.estimates import (
     ReliabilityBin,
     SignificanceTest,
     Subgroup,
+    ThresholdSpread,
 )
 from greenstick.evidence.leaks import check_provenance
 from greenstick.evidence.net_benefit import decision_curve
-from greenstick.evidence.optimism import measure_optimism
+from greenstick.evidence.optimism import (
+    measure_calibration_optimism,
+    measure_optimism,
+    spread_of,
+)
 from greenstick.evidence.reliability import equal_width, reliability
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import (
@@ -76,11 +82,16 @@ class Evidence(Record):
     tests
         Spiegelhalter's test of calibration.
     calibrator
-        What made the scores into probabilities, and on which rows it was fitted.
+        What made the scores into probabilities, and on which rows it was fitted, where it is one
+        for all rows.
+    calibrators
+        Each of them: several in cross-validation, one a fold.
     operating_point
         The threshold, where there is one for all rows.
     operating_points
         Each threshold: several in cross-validation, one a fold.
+    threshold_spread
+        How far these lie apart; None where there is one, or they were given.
     at_operating_point
         ``sensitivity``, ``specificity``, ``PPV``, ``NPV``, ``F1``, ``accuracy``,
         ``balanced accuracy``, ``MCC``, ``Cohen's kappa``, ``LR+``, ``LR-``.
@@ -88,7 +99,8 @@ class Evidence(Record):
         Counts at the operating point, or None.
     optimism
         How much better the figures at the operating point would look, had the threshold been
-        chosen on these rows; empty where it was given.
+        chosen on these rows, and the losses, had the calibration been fitted on them (negative,
+        since less is better); empty where these were given.
     roc, precision_recall, reliability, net_benefit
         What the figures show; the last two where scores are probabilities.
     localisation
@@ -111,8 +123,10 @@ class Evidence(Record):
     brier_parts: BrierParts | None = None
     tests: list[SignificanceTest] = Field(default_factory=list)
     calibrator: Calibration | None = None
+    calibrators: list[Calibration] = Field(default_factory=list)
     operating_point: OperatingPoint | None = None
     operating_points: list[OperatingPoint] = Field(default_factory=list)
+    threshold_spread: ThresholdSpread | None = None
     at_operating_point: list[Estimate] = Field(default_factory=list)
     confusion: Confusion | None = None
     optimism: list[Optimism] = Field(default_factory=list)
@@ -154,7 +168,7 @@ def evaluate(
     scores: pl.DataFrame,
     *,
     point: OperatingPoint | Sequence[OperatingPoint] | None = None,
-    calibration: Calibration | None = None,
+    calibration: Calibration | Sequence[Calibration] | None = None,
     rows: str,
     seed: int = 0,
     replicates: int = 2000,
@@ -176,7 +190,8 @@ def evaluate(
         cross-validation. A Boolean column ``decision`` overrides it, and the points are then only
         kept as its provenance.
     calibration
-        What made the scores: kept and checked, not applied.
+        What made the scores: kept and checked, not applied; a sequence in cross-validation, in
+        the order of the points.
     rows
         Name of these rows, e.g. ``"test"``.
     seed
@@ -200,11 +215,12 @@ def evaluate(
         Where a column is missing, rows are unusable, an image is listed twice in a repeat, or
         the table holds several models.
     """
-    model = _one_model(scores)
-    _check_range(specificities)
+    model = one_model(scores)
+    check_range(specificities)
     table, findings = usable(scores, missing)
     judged = to_rows(table)
-    points = _as_list(point)
+    points = as_list(point)
+    calibrations = calibrations_of(calibration, points)
     calls = calls_of(table, points)
     resampling = resample_rows(
         judged, replicates=replicates, seed=seed, level=level, specificities=specificities
@@ -220,12 +236,17 @@ def evaluate(
         calibration=[*resampling.calibration, *(probable.estimates if probable else [])],
         brier_parts=probable.parts if probable else None,
         tests=probable.tests if probable else [],
-        calibrator=calibration,
+        calibrator=calibrations[0] if len(calibrations) == 1 else None,
+        calibrators=calibrations,
         operating_point=points[0] if len(points) == 1 else None,
         operating_points=points,
+        threshold_spread=spread_of(points),
         at_operating_point=_at_point(judged, calls, prevalence, level),
         confusion=None if calls is None else confusion(judged.labels, calls),
-        optimism=[] if calls is None else measure_optimism(table, judged, calls, points),
+        optimism=[
+            *([] if calls is None else measure_optimism(table, judged, calls, points)),
+            *measure_calibration_optimism(table, judged, points, calibrations),
+        ],
         roc=resampling.roc,
         precision_recall=resampling.precision_recall,
         net_benefit=decision_curve(judged, level) if judged.probabilities else None,
@@ -234,36 +255,10 @@ def evaluate(
         findings=[
             *findings,
             *check_rows(judged),
-            *check_provenance(table, judged, rows, points, calls, calibration),
+            *check_provenance(table, judged, rows, points, calls, calibrations),
             *check_pooling(table),
         ],
     )
-
-
-def _one_model(scores: pl.DataFrame) -> str:
-    if "model" not in scores.columns:
-        return ""
-    models = sorted(map(str, scores["model"].drop_nulls().unique()))
-    if len(models) > 1:
-        raise GreenstickError(
-            f"The table holds the scores of {len(models)} models ({', '.join(models[:5])}).",
-            remedy="Judge each in turn: --where model=NAME.",
-        )
-    return models[0] if models else ""
-
-
-def _check_range(specificities: tuple[float, float] | None) -> None:
-    if specificities is not None and not 0 <= specificities[0] < specificities[1] <= 1:
-        raise GreenstickError(
-            f"Specificities from {specificities[0]:g} to {specificities[1]:g} are no range.",
-            remedy="Give two shares, the smaller first, e.g. 0.8 and 1.0.",
-        )
-
-
-def _as_list(point: OperatingPoint | Sequence[OperatingPoint] | None) -> list[OperatingPoint]:
-    if point is None:
-        return []
-    return [point] if isinstance(point, OperatingPoint) else list(point)
 
 
 def calls_of(table: pl.DataFrame, points: Sequence[OperatingPoint]) -> Bools | None:

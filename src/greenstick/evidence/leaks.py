@@ -8,6 +8,7 @@ import polars as pl
 from greenstick.decision.calibration import Calibrator
 from greenstick.decision.operating_points import OperatingPoint, candidates
 from greenstick.decision.provenance import ChosenOn, many_digits
+from greenstick.evidence.optimism import folds_of
 from greenstick.evidence.rows import Bools, Floats, ScoredRows, rows_of
 from greenstick.findings import Finding, Severity
 
@@ -21,7 +22,7 @@ def check_provenance(
     name: str,
     points: Sequence[OperatingPoint],
     calls: Bools | None,
-    calibration: Calibrator | None,
+    calibrations: Sequence[Calibrator],
 ) -> list[Finding]:
     """Return whether thresholds and calibration come from other rows than those judged.
 
@@ -36,12 +37,15 @@ def check_provenance(
         What these rows are called.
     points, calls
         The thresholds, and (n,) which rows are called; None where nothing says so.
-    calibration
-        What made the scores.
+    calibrations
+        What made the scores: one for all rows, or one a fold in the order of the points.
     """
     findings = [check_threshold(table, rows, name, points, calls)]
-    if calibration is not None:
-        findings.append(_calibration(table, rows, name, calibration))
+    if calibrations:
+        folds = folds_of(table, points, len(calibrations))
+        each = zip(calibrations, folds, strict=True)
+        found = [_calibration(table, rows, name, c, fold) for c, fold in each]
+        findings.append(max(found, key=lambda f: list(Severity).index(f.severity)))
     return findings
 
 
@@ -132,12 +136,12 @@ def _best_of_all(rows: ScoredRows, calls: Bools) -> bool:
 
 
 def _calibration(
-    table: pl.DataFrame, rows: ScoredRows, name: str, calibration: Calibrator
+    table: pl.DataFrame, rows: ScoredRows, name: str, calibration: Calibrator, mine: Bools
 ) -> Finding:
-    every = np.ones(len(rows), dtype=np.bool_)
-    seen = same(calibration.fitted_on, name) or _saw(calibration, table, rows, every)
-    if not seen and "logit" in table.columns and not table["logit"].null_count():
-        seen = calibration.saw(rows.labels, table["logit"].cast(pl.Float64).to_numpy())
+    own = table.filter(mine)
+    seen = same(calibration.fitted_on, name) or _saw(calibration, own, rows, mine)
+    if not seen and "logit" in own.columns and not own["logit"].null_count():
+        seen = calibration.saw(rows.labels[mine], own["logit"].cast(pl.Float64).to_numpy())
     if seen:
         return Finding(
             "calibration-fitted-on-evaluated-rows",

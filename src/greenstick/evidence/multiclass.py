@@ -11,6 +11,7 @@ from greenstick import RESEARCH_USE
 from greenstick.decision.calibration import Calibration
 from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
+from greenstick.evidence.arguments import as_list
 from greenstick.evidence.at_point import at_operating_point
 from greenstick.evidence.class_figures import estimable, overall
 from greenstick.evidence.class_rows import (
@@ -226,8 +227,7 @@ def _calls(rows: ClassRows, table: pl.DataFrame, points: Points) -> Bools | None
         one = table.with_columns(table[SCORE + name].alias("score")).drop("decision", strict=False)
         if f"decision_{name}" in table.columns:
             one = one.with_columns(table[f"decision_{name}"].alias("decision"))
-        point = points.get(name, [])
-        calls = calls_of(one, [point] if isinstance(point, OperatingPoint) else list(point))
+        calls = calls_of(one, as_list(points.get(name)))
         if calls is None:
             return None
         found.append(calls)
