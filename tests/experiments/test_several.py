@@ -9,7 +9,7 @@ import pytest
 
 from greenstick.evidence.comparisons import read_comparisons
 from greenstick.evidence.evidence import read_evidence
-from greenstick.experiments.folds import plan_folds
+from greenstick.experiments.folds import folds_in, plan_folds
 from greenstick.models.card import read_card
 
 BACKBONES = ("test_resnet", "test_efficientnet")
@@ -74,7 +74,9 @@ def test_inner_folds_know_no_test_row(spots: Path, experiment_on: Any) -> None:
     split = {"method": "kfold", "folds": 3, "repeats": 2}
     experiment = experiment_on(spots, split=split, decision={"inner_folds": 2})
     cohort = read_cohort(spots)
-    folds = plan_folds(experiment, cohort, split_cohort(cohort, experiment.split))
+    splits = split_cohort(cohort, experiment.split)
+    tuned = {key: experiment for key, _ in folds_in(splits, ["test_resnet"])}
+    folds = plan_folds(cohort, splits, tuned)
     assert len(folds) == 6
     for fold in folds:
         test = set(fold.rows(cohort, "test")["image"])

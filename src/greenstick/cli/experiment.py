@@ -52,6 +52,9 @@ def experiment_run(
     jobs: Annotated[
         int, typer.Option(min=0, help="Fits side by side; 0: one a GPU, or for each two cores.")
     ] = 0,
+    ray: Annotated[
+        str, typer.Option(help="Address of a Ray cluster that does the fits, or local.")
+    ] = "",
     retries: Annotated[
         int, typer.Option(min=0, help="How often a fit that failed is tried again.")
     ] = 1,
@@ -70,7 +73,7 @@ def experiment_run(
     from greenstick.reports.page import write_report
     from greenstick.reports.terminal import print_conclusion, status
 
-    effort = Effort(jobs, retries, Hardware(accelerator, devices, nodes, strategy))
+    effort = Effort(jobs, retries, Hardware(accelerator, devices, nodes, strategy), ray)
     evidence = run_experiment(
         read_experiment(experiment), output, overwrite=overwrite, effort=effort, console=status
     )

@@ -15,7 +15,7 @@ from greenstick.errors import GreenstickError
 from greenstick.experiments.deciding import Decision, decide_on, said, scores_of
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.explain import MAPS, explain, read_maps
-from greenstick.experiments.fitting import HISTORY, MODEL
+from greenstick.experiments.fitting import MODEL
 from greenstick.experiments.folds import Fold, ensemble_name
 from greenstick.experiments.jobs import Job
 from greenstick.experiments.pixels import pixels_of
@@ -23,6 +23,7 @@ from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.models.card import CARD, Card, CardMember, TrainedOn, read_card, write_card
 from greenstick.models.checkpoint import load_checkpoint, save_ensemble
 from greenstick.models.classifier import Classifier
+from greenstick.training.keeper import HISTORY
 
 
 @dataclass(frozen=True, eq=False)

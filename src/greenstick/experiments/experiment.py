@@ -2,11 +2,12 @@
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from tomlkit.items import Table
 
 from greenstick import RESEARCH_USE
@@ -17,7 +18,10 @@ from greenstick.experiments.sections import (
     AuditSection,
     DecisionSection,
     EvidenceSection,
+    LearningCurveSection,
     ModelSection,
+    Range,
+    SearchSection,
     Section,
 )
 from greenstick.files import write_text
@@ -30,12 +34,35 @@ class Experiment(Section):
     name: str = Field("experiment", description="name shown on the report")
     cohort: str = Field(description="the cohort's Parquet file, relative to this file")
     seed: int = Field(0, ge=0, description="seed of training and of the bootstrap")
+    protocol: str = Field("", description="the published protocol that it follows, if any")
     audit: AuditSection = AuditSection()
     split: SplitSettings = SplitSettings()
     model: ModelSection = ModelSection()
     recipe: Recipe = Recipe()
     decision: DecisionSection = DecisionSection()
     evidence: EvidenceSection = EvidenceSection()
+    search: SearchSection = SearchSection()
+    learning_curve: LearningCurveSection = LearningCurveSection()
+
+    @model_validator(mode="after")
+    def _space_is_possible(self) -> "Experiment":
+        for name, values in self.search.space.items():
+            each = (values.low, values.high) if isinstance(values, Range) else values
+            for value in each:
+                with_settings(self, {name: value})
+        return self
+
+
+def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
+    """Return an experiment with other values, e.g. ``{"recipe.lr": 1e-4}``, and no search."""
+    values = experiment.model_dump(exclude={"search"})
+    for name, value in settings.items():
+        *sections, last = name.split(".")
+        section = values
+        for part in sections:
+            section = section.get(part, {})
+        section[last] = value
+    return Experiment.model_validate(values)
 
 
 def read_experiment(path: Path | str) -> Experiment:
@@ -87,20 +114,35 @@ def write_experiment(experiment: Experiment, path: Path | str) -> None:
 def _fill(table: tomlkit.TOMLDocument | Table, settings: BaseModel) -> None:
     fields = type(settings).model_fields
     # TOML wants a table's own values before its sub-tables.
-    nested = {name for name in fields if isinstance(getattr(settings, name), BaseModel)}
+    nested = {n for n in fields if isinstance(getattr(settings, n), BaseModel | dict)}
     for name in sorted(fields, key=lambda name: name in nested):
         value = getattr(settings, name)
         if value is None:
             continue
         if name in nested:
             section = tomlkit.table()
-            _fill(section, value)
+            if isinstance(value, BaseModel):
+                _fill(section, value)
+            else:
+                section.update(_plain(value))
             table.add(name, section)
             continue
         item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
         if fields[name].description:
             item.comment(str(fields[name].description))
         table.add(name, item)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a setting of free keys as TOML has it: lists, and tables within a line."""
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, BaseModel):
+            plain[name] = tomlkit.inline_table()
+            plain[name].update(value.model_dump())
+        else:
+            plain[name] = list(value)
+    return plain
 
 
 def new_experiment(cohort: Cohort, cohort_file: Path, path: Path, **settings: Any) -> Experiment:

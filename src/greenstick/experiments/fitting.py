@@ -11,16 +11,17 @@ from greenstick.experiments.environment import Hardware, is_main_process
 from greenstick.experiments.explain import MAPS, write_maps
 from greenstick.experiments.jobs import DONE, Done, Job, read_done, read_job, write_record
 from greenstick.experiments.pixels import Pixels, pixels_of
+from greenstick.experiments.pruning import FIT, Pruned, pruning
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.models.card import Card, TrainedOn
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import Classifier
 from greenstick.training.fit import FitResult, fingerprint, fit
-from greenstick.training.keeper import TrainingProgress
+from greenstick.training.keeper import HISTORY, TrainingProgress
 from greenstick.training.predict import Predictions, predict
 from greenstick.training.samples import Rows, TrainingData, make_rows
 
-MODEL, LOGITS, HISTORY = "model", "logits.parquet", "history.parquet"
+MODEL, LOGITS = "model", "logits.parquet"
 
 
 def do_job(
@@ -47,19 +48,24 @@ def do_job(
         valid=_rows(job, cohort, pixels, "valid"),
     )
     folder = run.work(name)
-    fitted = fit(
-        data,
-        job.settings.recipe,
-        job.settings.model,
-        folder / "fit",
-        seed=job.settings.seed,
-        trainer_flags=hardware.trainer_flags(),
-        progress=progress,
-    )
+    try:
+        fitted = fit(
+            data,
+            job.settings.recipe,
+            job.settings.model,
+            folder / FIT,
+            seed=job.settings.seed,
+            trainer_flags=hardware.trainer_flags(),
+            progress=pruning(run, job.settings, progress),
+        )
+    except Pruned:
+        write_record(_pruned(run, job), folder / DONE)
+        return
     if not is_main_process():
         return
-    _score(run, job, cohort, pixels, fitted.model)
-    if job.settings.keep != "scores":
+    if job.settings.keep != "nothing":
+        _score(run, job, cohort, pixels, fitted.model)
+    if job.settings.keep in ("member", "model"):
         card = _draft(job, fitted.model, data, rows_of(job, cohort, "train"), cohort)
         save_checkpoint(folder / MODEL, fitted.model, card, onnx=job.settings.keep == "model")
     write_table(fitted.history, folder / HISTORY)
@@ -135,4 +141,20 @@ def _done(job: Job, fitted: FitResult) -> Done:
         epochs=history.height,
         valid_auroc=float(history["valid_auroc"].max()),  # type: ignore[arg-type]
         train_seconds=float(history["seconds"].sum()),
+    )
+
+
+def _pruned(run: RunFolder, job: Job) -> Done:
+    history = pl.read_parquet(run.work(job.name) / FIT / HISTORY)
+    best = history.sort("valid_auroc", descending=True, maintain_order=True).row(0, named=True)
+    return Done(
+        digest=job.digest,
+        weights_origin="",
+        precision="",
+        parameters=0,
+        best_epoch=int(best["epoch"]),
+        epochs=history.height,
+        valid_auroc=float(best["valid_auroc"]),
+        train_seconds=float(history["seconds"].sum()),
+        pruned=True,
     )

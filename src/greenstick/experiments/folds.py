@@ -1,8 +1,9 @@
 """The folds of an experiment: which networks are trained for each, on which rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -13,6 +14,15 @@ from greenstick.experiments.jobs import Job, JobSettings
 
 #: Name of a model that is several networks.
 ENSEMBLE = "ensemble"
+
+
+class Key(NamedTuple):
+    """One backbone and one fold; ``name`` says both where there are several folds."""
+
+    name: str
+    backbone: str
+    repeat: int
+    fold: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,37 +73,41 @@ class Fold:
         ]
 
 
-def plan_folds(experiment: Experiment, cohort: Cohort, splits: pl.DataFrame) -> list[Fold]:
-    """Return what is to be trained: backbones x repeats x folds, in this order."""
-    keys = splits.select("repeat", "fold").unique().sort("repeat", "fold").rows()
-    folds = []
-    for backbone, (repeat, number) in product(experiment.model.names, keys):
-        images = splits.filter(repeat=repeat, fold=number).select("image", "split")
-        folds.append(_fold(experiment, cohort, images, backbone, (repeat, number), len(keys)))
-    return folds
+def folds_in(splits: pl.DataFrame, backbones: Sequence[str]) -> list[tuple[Key, pl.DataFrame]]:
+    """Return backbones x repeats x folds, in this order, each with its image and split."""
+    numbers = splits.select("repeat", "fold").unique().sort("repeat", "fold").rows()
+    found = []
+    for backbone, (repeat, fold) in product(backbones, numbers):
+        name = backbone if len(numbers) == 1 else f"{backbone}-repeat{repeat}-fold{fold}"
+        images = splits.filter(repeat=repeat, fold=fold).select("image", "split")
+        found.append((Key(name, backbone, repeat, fold), images))
+    return found
+
+
+def plan_folds(cohort: Cohort, splits: pl.DataFrame, tuned: Mapping[Key, Experiment]) -> list[Fold]:
+    """Return what is to be trained: each fold of each backbone by its own settings."""
+    backbones = list(dict.fromkeys(key.backbone for key in tuned))
+    keyed = folds_in(splits, backbones)
+    alone = len(keyed) == len(backbones)
+    return [_fold(tuned[key], cohort, key, images, alone=alone) for key, images in keyed]
 
 
 def _fold(
-    experiment: Experiment,
-    cohort: Cohort,
-    images: pl.DataFrame,
-    backbone: str,
-    key: tuple[int, int],
-    folds: int,
+    experiment: Experiment, cohort: Cohort, key: Key, images: pl.DataFrame, *, alone: bool
 ) -> Fold:
-    name = f"{backbone}-repeat{key[0]}-fold{key[1]}" if folds > 1 else backbone
-    alone = experiment.model.seeds == 1
     inner = [
-        _members(experiment, f"{name}-inner{number}", backbone, rows, keep="scores")
+        _members(experiment, f"{key.name}-inner{number}", key.backbone, rows, keep="scores")
         for number, rows in enumerate(_inner_rows(experiment, cohort, images))
     ]
+    several = experiment.model.seeds > 1
+    keep: Literal["member", "model"] = "member" if several else "model"
     return Fold(
-        name=name if alone or folds > 1 else ensemble_name(experiment, backbone),
-        backbone=backbone,
-        repeat=key[0],
-        fold=key[1],
+        name=ensemble_name(experiment, key.backbone) if several and alone else key.name,
+        backbone=key.backbone,
+        repeat=key.repeat,
+        fold=key.fold,
         images=images,
-        members=_members(experiment, name, backbone, images, keep="model" if alone else "member"),
+        members=_members(experiment, key.name, key.backbone, images, keep=keep),
         inner=tuple(inner),
     )
 
@@ -104,24 +118,25 @@ def ensemble_name(experiment: Experiment, backbone: str) -> str:
 
 
 def _members(
-    experiment: Experiment, name: str, backbone: str, images: pl.DataFrame, *, keep: str
+    experiment: Experiment,
+    name: str,
+    backbone: str,
+    images: pl.DataFrame,
+    *,
+    keep: Literal["scores", "member", "model"],
 ) -> tuple[Job, ...]:
     seeds = experiment.model.seeds
-    return tuple(
-        Job(
-            JobSettings.model_validate(
-                {
-                    "name": name if seeds == 1 else f"{name}-seed{number}",
-                    "model": experiment.model.classifier(backbone),
-                    "recipe": experiment.recipe,
-                    "seed": experiment.seed + number,
-                    "keep": keep,
-                }
-            ),
-            images,
+    members = [
+        JobSettings(
+            name=name if seeds == 1 else f"{name}-seed{number}",
+            model=experiment.model.classifier(backbone),
+            recipe=experiment.recipe,
+            seed=experiment.seed + number,
+            keep=keep,
         )
         for number in range(seeds)
-    )
+    ]
+    return tuple(Job(settings, images) for settings in members)
 
 
 def _inner_rows(

@@ -43,15 +43,19 @@ class JobSettings(_Record):
     model, recipe, seed
         What is trained, and how.
     keep
-        ``"scores"``: the logits alone; ``"member"``: maps and weights too; ``"model"``: all that
-        a reader needs.
+        ``"nothing"`` but how good it was; ``"scores"``: the logits too; ``"member"``: maps and
+        weights as well; ``"model"``: all that a reader needs.
+    rivals
+        Jobs that are done: it stops early where its best AUROC is below the median of theirs
+        at the same epoch. None: it never does.
     """
 
     name: str
     model: ClassifierSettings
     recipe: Recipe
     seed: int
-    keep: Literal["scores", "member", "model"]
+    keep: Literal["nothing", "scores", "member", "model"]
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,8 @@ class Done(_Record):
         Of the best epoch.
     train_seconds
         All epochs, also those before an interruption.
+    pruned
+        Whether it was stopped early, since its rivals did better.
     """
 
     digest: str
@@ -99,6 +105,7 @@ class Done(_Record):
     epochs: int
     valid_auroc: float
     train_seconds: float
+    pruned: bool = False
 
 
 class Failed(_Record):

@@ -9,7 +9,7 @@ from greenstick.evidence.evidence import Evidence, evaluate, write_evidence
 from greenstick.evidence.localisation import localisation
 from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.experiment import Experiment
-from greenstick.experiments.run_folder import RunFolder
+from greenstick.experiments.run_folder import RunFolder, opened_test_at
 from greenstick.findings import Finding, Severity
 
 
@@ -97,5 +97,20 @@ def incomplete(missing: Mapping[str, str]) -> list[Finding]:
             Severity.WARNING,
             f"{len(missing)} of the fits failed and are left out, first {name}: {reason}",
             remedy="Run the same command again: what is done is kept, what failed is tried again.",
+        )
+    ]
+
+
+def searched(run: RunFolder, experiment: Experiment) -> list[Finding]:
+    """Return the finding of a run whose settings were searched; none of any other."""
+    if experiment.search.method == "none":
+        return []
+    trials = run.table("trials").height
+    return [
+        Finding(
+            "settings-searched",
+            Severity.NOTE,
+            f"{trials} trials chose the settings on training and validation rows alone; test rows "
+            f"were first scored at {opened_test_at(run)}, after the last of them.",
         )
     ]

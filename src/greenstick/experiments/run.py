@@ -16,15 +16,21 @@ from greenstick.evidence.evidence import Evidence, write_evidence
 from greenstick.experiments.bars import bar
 from greenstick.experiments.concluding import conclude
 from greenstick.experiments.costs import costs_of
-from greenstick.experiments.effort import PLAIN_EFFORT, Effort, hire
+from greenstick.experiments.effort import PLAIN_EFFORT, Effort
 from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
-from greenstick.experiments.folds import Fold, plan_folds
-from greenstick.experiments.judging import incomplete, judge
+from greenstick.experiments.judging import incomplete, judge, searched
+from greenstick.experiments.learning_curve import draw_learning_curves
 from greenstick.experiments.pictures import write_overlays
 from greenstick.experiments.pixels import decode
-from greenstick.experiments.run_folder import RunFolder, open_run, write_json, write_table
-from greenstick.experiments.workers import do_jobs
+from greenstick.experiments.run_folder import (
+    RunFolder,
+    open_run,
+    opened_test_at,
+    write_json,
+    write_table,
+)
+from greenstick.experiments.training_all import train_all
 
 
 def run_experiment(
@@ -70,21 +76,22 @@ def run_experiment(
     with stages.stage("pixels"):
         _decode(run, cohort, experiment, console)
     with stages.stage("split"):
-        folds = _folds(run, cohort, experiment, console)
+        splits = _splits(run, cohort, experiment, console)
     with stages.stage("training"):
-        jobs = [job for fold in folds for job in fold.jobs]
-        with hire(run, len(jobs), effort, console) as workers:
-            failed = do_jobs(run, jobs, workers, retries=effort.retries, console=console)
+        folds, failed = train_all(run, experiment, cohort, splits, effort, console)
         if not is_main_process():
             raise SystemExit(0)  # in DDP the first process alone concludes
+        stages.note("test rows first scored", opened_test_at(run))
         stages.note("failed fits", failed)
     with stages.stage("models"):
         concluded, missing = conclude(run, experiment, cohort, folds, failed)
         write_table(costs_of(run, concluded), run / "models.parquet")
+        draw_learning_curves(run, experiment, cohort, folds, failed)
     with stages.stage("pictures"):
         write_overlays(run, cohort, experiment, concluded)
     with stages.stage("evidence"):
-        evidence = judge(run, experiment, concluded, incomplete(missing))
+        findings = [*incomplete(missing), *searched(run, experiment)]
+        evidence = judge(run, experiment, concluded, findings)
     write_evidence(evidence, run / "evidence.json")
     if not missing:
         run.remove_work()
@@ -156,10 +163,12 @@ def _decode(run: RunFolder, cohort: Cohort, experiment: Experiment, console: Con
     console.print(f"  {decoded} decoded, {len(cohort) - decoded} in the store already")
 
 
-def _folds(run: RunFolder, cohort: Cohort, experiment: Experiment, console: Console) -> list[Fold]:
+def _splits(
+    run: RunFolder, cohort: Cohort, experiment: Experiment, console: Console
+) -> pl.DataFrame:
     if not (run / "splits.parquet").is_file():
         write_table(split_cohort(cohort, experiment.split), run / "splits.parquet")
     splits = run.table("splits")
     counts = splits.group_by("split").len().sort("split").rows()
     console.print("  " + ", ".join(f"{name} {n}" for name, n in counts))
-    return plan_folds(experiment, cohort, splits)
+    return splits

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import polars as pl
 from greenstick.errors import GreenstickError
 from greenstick.experiments.experiment import Experiment, read_experiment, write_experiment
 from greenstick.files import write_text, write_whole
+
+_OPENED = "test-opened.txt"
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,15 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 def write_json(values: Any, path: Path) -> None:
     """Write plain values as JSON, whole or not at all."""
     write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def open_test(run: RunFolder) -> None:
+    """Note when test rows are first scored: after the last trial of a search, and once."""
+    path = run.work(_OPENED)
+    if not path.is_file():
+        write_text(datetime.now(UTC).isoformat(timespec="seconds"), path)
+
+
+def opened_test_at(run: RunFolder) -> str:
+    """Return when test rows were first scored, in UTC."""
+    return run.work(_OPENED).read_text(encoding="utf-8")

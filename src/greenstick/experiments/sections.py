@@ -86,3 +86,76 @@ class EvidenceSection(Section):
     overlays: int = Field(
         24, ge=0, description="pictures of the most wrong and the most certain test cases"
     )
+
+
+class Range(Section):
+    """Numbers between two limits, both drawn too."""
+
+    low: float = Field(description="the least")
+    high: float = Field(description="the most")
+    log: bool = Field(False, description="spread evenly over powers of ten")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Range":
+        if self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError("low must be below high, and with log above 0")
+        return self
+
+
+class SearchSection(Section):
+    """Settings to be found inside each training part: test rows are never seen."""
+
+    method: Literal["none", "grid", "tpe"] = Field(
+        "none",
+        description="grid: every combination; tpe: Optuna's sampler (Bergstra 2011), needs the "
+        "extra 'search'",
+    )
+    trials: int = Field(20, ge=1, description="tpe: how many for each fold and backbone")
+    at_once: int = Field(
+        4, ge=1, description="trials drawn at a time; only what was told before decides the next"
+    )
+    prune: Literal["none", "median"] = Field(
+        "median", description="median: stop a trial that is below the median of earlier batches"
+    )
+    space: dict[str, tuple[bool | int | float | str, ...] | Range] = Field(
+        default_factory=dict,
+        description="setting to a list of values, or for tpe to {low, high, log}",
+    )
+
+    @model_validator(mode="after")
+    def _searchable(self) -> "SearchSection":
+        if (self.method == "none") != (not self.space):
+            raise ValueError("a method needs a space, and a space a method (grid or tpe)")
+        for name, values in self.space.items():
+            if name in _NOT_SEARCHED or not name.startswith(("recipe.", "model.")):
+                raise ValueError(f"{name} cannot be searched; settings of recipe and model can")
+            if isinstance(values, Range) and self.method == "grid":
+                raise ValueError(f"a grid needs a list of values for {name}")
+            if not isinstance(values, Range) and not values:
+                raise ValueError(f"{name} has no values")
+        return self
+
+
+#: What decides which images are decoded, or which networks are compared, is no hyper-parameter.
+_NOT_SEARCHED = (
+    "recipe.canvas_px",
+    "model.backbone",
+    "model.backbones",
+    "model.seeds",
+    "model.classes",
+    "model.outputs",
+)
+
+
+class LearningCurveSection(Section):
+    """How the result grows with the number of patients."""
+
+    shares: tuple[float, ...] = Field(
+        (), description="shares of the training patients to train on again, e.g. [0.1, 0.25, 0.5]"
+    )
+
+    @model_validator(mode="after")
+    def _are_shares(self) -> "LearningCurveSection":
+        if any(not 0 < share <= 1 for share in self.shares):
+            raise ValueError("shares lie above 0 and at most at 1")
+        return self

@@ -1,0 +1,192 @@
+"""Train a detector on a cohort, and find boxes in the images of one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from greenstick.cohorts.checked import checked
+from greenstick.cohorts.cohort import Cohort
+from greenstick.cohorts.pixels import PixelStore, open_pixel_store
+from greenstick.errors import GreenstickError
+from greenstick.evidence.detection import Confidence, choose_confidence
+from greenstick.evidence.detection.predictions import on_truth
+from greenstick.evidence.detection.truth import truth_of
+from greenstick.files import write_whole
+from greenstick.models.card import CardOperatingPoint, TrainedOn
+from greenstick.models.detector import Detector
+from greenstick.models.detector_checkpoint import load_detector, save_detector
+from greenstick.models.detector_settings import DetectorCard, DetectorSettings
+from greenstick.training.detection import fit_detector
+from greenstick.training.facts import fingerprint
+from greenstick.training.find import as_table, find_boxes
+from greenstick.training.keeper import TrainingProgress
+from greenstick.training.recipe import Recipe
+from greenstick.training.samples import TrainingData, make_rows
+
+Progress = Callable[[int, int], None]
+
+#: What differs from a classifier's recipe unless it is set.
+DEFAULTS: dict[str, Any] = {"canvas_px": 416, "epochs": 30, "batch_size": 16, "lr": 1e-3}
+
+
+@dataclass(frozen=True)
+class DetectorResult:
+    """A trained detector: where it is, its best epoch's AP at IoU 0.5, and its confidence."""
+
+    folder: Path
+    valid_ap: float
+    best_epoch: int
+    confidence: Confidence
+
+
+def detector_recipe(pairs: Mapping[str, str]) -> Recipe:
+    """Return a recipe of NAME=VALUE settings; ``augmentation.NAME`` sets one of augmentation's.
+
+    Raises
+    ------
+    GreenstickError
+        Where there is no such setting, or a value does not fit.
+    """
+    values: dict[str, Any] = dict(DEFAULTS)
+    for name, value in pairs.items():
+        group, dot, inner = name.partition(".")
+        if dot:
+            values.setdefault(group, {})[inner] = value
+        else:
+            values[name] = value
+    return checked(Recipe, "Recipe", "greenstick detector train --help", values)
+
+
+def train_detector(
+    cohort: Cohort,
+    folder: Path,
+    settings: DetectorSettings,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    trainer_flags: Mapping[str, Any] | None = None,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> DetectorResult:
+    """Train on a cohort's split 'train', stop by 'valid', and choose the confidence there.
+
+    The folder becomes the detector's checkpoint; its part ``training`` lets a stopped training
+    go on. Fractures whose boxes nobody drew are left out of the choice of the confidence.
+
+    Raises
+    ------
+    GreenstickError
+        Where a split or its boxes are missing, or an image cannot be read.
+    """
+    store = open_pixel_store(canvas_px=recipe.canvas_px)
+    train, valid = _split(cohort, "train"), _split(cohort, "valid")
+    keys = decode(valid, recipe.canvas_px)
+    data = TrainingData(
+        store,
+        make_rows(store, train.table, decode(train, recipe.canvas_px)),
+        make_rows(store, valid.table, keys),
+    )
+    fitted = fit_detector(
+        data,
+        recipe,
+        settings,
+        folder / "training",
+        seed=seed,
+        trainer_flags=trainer_flags,
+        progress=progress,
+    )
+    found = _found(fitted.model, store, valid, keys, flip=recipe.flip_average)
+    confidence = _confidence(valid, found)
+    card = DetectorCard(
+        name=f"{folder.name}/{settings.backbone}",
+        detector=fitted.model.settings,
+        canvas_px=recipe.canvas_px,
+        flip_average=recipe.flip_average,
+        operating_points=(
+            CardOperatingPoint(
+                threshold=confidence.threshold,
+                rule=confidence.rule,
+                chosen_on=confidence.chosen_on,
+                n=confidence.n_images,
+            ),
+        ),
+        training_data=TrainedOn(
+            fingerprint=fingerprint(data.train),
+            n_images=len(train),
+            n_patients=train.patients().n_unique(),
+            n_positive=int(train.table["label"].sum()),
+        ),
+    )
+    save_detector(folder, fitted.model, card)
+    best = float(fitted.history["valid_ap"][fitted.best_epoch])
+    return DetectorResult(folder, best, fitted.best_epoch, confidence)
+
+
+def find_in_cohort(
+    model_folder: Path,
+    cohort: Cohort,
+    *,
+    split: str | None = None,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Return the boxes that a detector finds: image, x, y, width, height, score.
+
+    Raises
+    ------
+    GreenstickError
+        Where there is no detector, the cohort has no such split, or an image cannot be read.
+    """
+    model, card = load_detector(model_folder)
+    store = open_pixel_store(canvas_px=card.canvas_px)
+    judged = cohort if split is None else _split(cohort, split)
+    keys = decode(judged, card.canvas_px, progress)
+    return _found(model, store, judged, keys, flip=card.flip_average)
+
+
+def _split(cohort: Cohort, name: str) -> Cohort:
+    rows = cohort.table.filter(pl.col("split") == name)
+    if rows.is_empty():
+        raise GreenstickError(
+            f"The cohort has no images of split {name!r}.",
+            remedy="Split it first: greenstick cohort split.",
+        )
+    return cohort.with_table(rows)
+
+
+def decode(cohort: Cohort, canvas_px: int, progress: Progress | None = None) -> list[bytes]:
+    """Decode what is not in the pixel store yet, and return each image's key.
+
+    Raises
+    ------
+    GreenstickError
+        Where an image cannot be read.
+    """
+    added = open_pixel_store(canvas_px=canvas_px).add(cohort.paths(), progress=progress)
+    if added.unreadable:
+        first = added.unreadable[0]
+        raise GreenstickError(
+            f"{len(added.unreadable)} images cannot be read, first "
+            f"{cohort.table['image'][first.index]}: {first.reason}",
+            remedy="Drop them first: greenstick cohort audit --drop clean.parquet.",
+        )
+    return [key for key in added.keys if key is not None]
+
+
+def _found(
+    model: Detector, store: PixelStore, cohort: Cohort, keys: list[bytes], *, flip: bool
+) -> pl.DataFrame:
+    return as_table(cohort.table["image"].to_list(), find_boxes(model, store, keys, flip=flip))
+
+
+def _confidence(valid: Cohort, found: pl.DataFrame) -> Confidence:
+    truth = truth_of(valid.table)
+    boxes = on_truth(found, truth, skip_unknown=True, any_class=True).boxes
+    return choose_confidence(truth.against(boxes), chosen_on="valid")
+
+
+def write_boxes(table: pl.DataFrame, path: Path) -> None:
+    """Write boxes as CSV where the name ends so, else as Parquet; whole or not at all."""
+    is_csv = path.suffix.lower() == ".csv"
+    write_whole(path, table.write_csv if is_csv else table.write_parquet)

@@ -1,0 +1,33 @@
+"""One arithmetic for all fits of a backbone: folds must differ in nothing else."""
+
+import json
+
+import torch
+
+from greenstick.experiments.experiment import Experiment, with_settings
+from greenstick.experiments.run_folder import RunFolder, write_json
+from greenstick.models.classifier import build_classifier
+from greenstick.training.precision import choose_precision
+
+
+def settle_precision(
+    run: RunFolder, experiment: Experiment, accelerator: str
+) -> dict[str, Experiment]:
+    """Return the experiment as each backbone does it: with its precision chosen, once for all."""
+    recipe, backbones = experiment.recipe, experiment.model.names
+    if recipe.precision != "auto":
+        return dict.fromkeys(backbones, experiment)
+    path = run.work("precision.json")
+    chosen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    on_gpu = torch.cuda.is_available() and accelerator != "cpu"
+    for backbone in backbones:
+        if backbone not in chosen:
+            model = build_classifier(experiment.model.classifier(backbone))
+            model = model.to(memory_format=torch.channels_last)
+            device = torch.device("cuda" if on_gpu else "cpu")
+            chosen[backbone] = choose_precision(recipe, model, device).name
+            write_json(chosen, path)
+    return {
+        backbone: with_settings(experiment, {"recipe.precision": chosen[backbone]})
+        for backbone in backbones
+    }
