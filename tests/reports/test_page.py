@@ -15,7 +15,7 @@ from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import evaluate, read_evidence, write_evidence
 from greenstick.reports.page import write_report
 
-VOID = {"meta", "link", "img", "br", "hr"}
+VOID = {"meta", "link", "img", "input", "br", "hr"}
 
 
 class Page(HTMLParser):
@@ -71,17 +71,19 @@ def page(run) -> Page:
     return report_of(run)
 
 
-def test_page_needs_no_network_and_no_script(run):
+def test_page_needs_no_network_and_refuses_any(run):
     html = write_report(run).read_text(encoding="utf-8")
     page = Page(html)
     links = [value or "" for _, attrs in page.tags for key, value in attrs.items()
              if key in {"src", "href", "xlink:href", "srcset", "action"}]  # fmt: skip
     assert links
     assert {link.split(":")[0] for link in links if not link.startswith("#")} == {"data"}
-    assert "http" not in html
+    assert "://" not in html
     assert "@import" not in html
     assert "url(" not in html.replace("url(#", "")
-    assert page.all("script") == []
+    policy = [one["content"] for one in page.all("meta") if "http-equiv" in one]
+    assert policy[0].startswith("default-src 'none'; img-src data:")
+    assert not any("src" in one for one in page.all("script"))
 
 
 def test_ids_are_unique_and_every_inner_link_has_a_target(page):

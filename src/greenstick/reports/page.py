@@ -13,6 +13,7 @@ from greenstick.findings import Finding, Severity
 from greenstick.reports import figures
 from greenstick.reports.cases import CaseGroup, read_cases
 from greenstick.reports.contents import RunContents, read_contents
+from greenstick.reports.exploring import Exploration, explore
 from greenstick.reports.flow import Flow, count_flow, draw_flow
 from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
 from greenstick.reports.making import Origin, calibration_origin, fitting_times, provenance
@@ -38,8 +39,8 @@ _SECTIONS = (
 def write_report(run: Path) -> Path:
     """Write ``report.html`` into a finished run folder and return its path.
 
-    The page opens without a network and runs no script. It shows no patient identifier: an
-    image whose path holds one is called by its row.
+    The page opens without a network; its one script moves a threshold over embedded counts. It
+    shows no patient identifier: an image whose path holds one is called by its row.
 
     Raises
     ------
@@ -70,6 +71,7 @@ def _context(contents: RunContents) -> dict[str, Any]:
         "flow_svg": None if flow is None else draw_flow(flow),
         "audit": None if contents.audit is None else _gravest_first(contents.audit),
         **_figures(rows, evidence),
+        "exploration": _exploration(rows, evidence),
         "fits": judge_fits(contents.scores, evidence),
         "fit_keys": fit_keys(contents.scores),
         "cases": _cases(contents, columns),
@@ -110,6 +112,11 @@ def _grave(evidence: Evidence, flow: Flow | None) -> list[Finding]:
 
 def _gravest_first(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda one: -list(Severity).index(one.severity))
+
+
+def _exploration(rows: pl.DataFrame, evidence: Evidence) -> Exploration | None:
+    scores = rows["score"].cast(pl.Float64).to_numpy()
+    return explore(scores, rows["label"].to_numpy() == 1, evidence)
 
 
 def _figures(rows: pl.DataFrame, evidence: Evidence) -> dict[str, Markup | None]:
