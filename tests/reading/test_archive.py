@@ -8,7 +8,8 @@ from PIL import Image
 
 from greenstick.errors import GreenstickError
 from greenstick.reading import archive
-from greenstick.reading.archive import find_files, overlay_names, read_paths
+from greenstick.reading.archive import overlay_names, read_paths
+from greenstick.reading.finding import find_files
 from greenstick.reading.results import read_json
 
 Maker = Callable[..., Path]

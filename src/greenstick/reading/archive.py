@@ -3,8 +3,8 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
@@ -17,6 +17,7 @@ from greenstick.explanation.overlay import overlay
 from greenstick.files import write_whole
 from greenstick.reading.ahead import in_order
 from greenstick.reading.dicom_results.kinds import Kind
+from greenstick.reading.finding import find_files
 from greenstick.reading.reader import Examination, Reader
 from greenstick.reading.results import Reading, Readings, read_json, write_csv, write_json
 
@@ -31,22 +32,6 @@ JSON, CSV, OVERLAYS, DICOM = "readings.json", "readings.csv", "overlays", "dicom
 _SECONDS_BETWEEN_WRITES, _WRITING_SHARE = 10.0, 20.0
 
 
-@dataclass(frozen=True)
-class Found:
-    """The files meant by a user's paths.
-
-    Attributes
-    ----------
-    files
-        In order, each once.
-    unreadable
-        Folders that could not be looked into: (folder, reason).
-    """
-
-    files: list[Path] = field(default_factory=list)
-    unreadable: list[tuple[Path, str]] = field(default_factory=list)
-
-
 def read_paths(
     paths: Sequence[Path | str],
     model: Path | str,
@@ -54,6 +39,7 @@ def read_paths(
     *,
     overlays: bool = True,
     dicom: Sequence[Kind] = (),
+    accept: Sequence[str] = (),
     threads: int = 0,
     progress: Progress | None = None,
 ) -> list[Reading]:
@@ -75,6 +61,8 @@ def read_paths(
         Whether to draw each radiograph that was read, with its heat map.
     dicom
         The kinds of DICOM results to write of each DICOM file that was read.
+    accept
+        Modalities to read besides plain radiography's.
     threads
         How many to use; 0: all cores.
     progress
@@ -87,14 +75,14 @@ def read_paths(
     """
     output = Path(output)
     found = find_files(paths, leave_out=output)
-    reader = Reader(model, threads=threads)
+    reader = Reader(model, threads=threads, accept=accept, isolated=True)
     results = _Results(output, reader)
     earlier = results.unfinished(overlays=overlays, dicom=dicom)
     pictures = _Pictures(
         output, overlay_names(found.files), overlays, _dicom_writer(output, reader, dicom)
     )
     with results:
-        results.extend(_of_folder(folder, why) for folder, why in found.unreadable)
+        results.extend(unread_place(folder, why) for folder, why in found.unreadable)
         left = [path for path in found.files if str(path) not in earlier]
         new = in_order(
             pictures.draw,
@@ -107,6 +95,7 @@ def read_paths(
             if progress is not None:
                 progress(done, len(found.files))
         results.complete = True
+    reader.close()
     return results.readings
 
 
@@ -160,61 +149,6 @@ class _Results:
         write_csv(results, self.output / CSV)
         now = monotonic()
         self._due = now + max(_SECONDS_BETWEEN_WRITES, _WRITING_SHARE * (now - start))
-
-
-def find_files(paths: Sequence[Path | str], *, leave_out: Path | None = None) -> Found:
-    """Find the files meant by paths.
-
-    Parameters
-    ----------
-    paths
-        Files are kept whatever their name; folders are walked in sorted order, following links
-        (each folder once), without files and folders whose name begins with a dot.
-    leave_out
-        A folder that is not walked: where the results go.
-
-    Raises
-    ------
-    GreenstickError
-        Where a path does not exist, or there is nothing to read.
-    """
-    found = Found()
-    taken: set[str] = set()
-    walked: set[Path] = {leave_out.resolve()} if leave_out is not None else set()
-    for path in map(Path, paths):
-        if leave_out is not None and path.resolve() == leave_out.resolve():
-            raise GreenstickError(
-                f"The results would lie among the images in {path}.",
-                remedy="Choose another folder for them with -o.",
-            )
-        if not path.exists():
-            raise GreenstickError(f"There is nothing at {path}.", remedy="Check the path.")
-        for file in _walk(path, walked, found) if path.is_dir() else [path]:
-            if str(file) not in taken:
-                taken.add(str(file))
-                found.files.append(file)
-    if not found.files and not found.unreadable:
-        raise GreenstickError("There are no files to read.", remedy="Give files or full folders.")
-    return found
-
-
-def _walk(folder: Path, walked: set[Path], found: Found) -> Iterator[Path]:
-    real = folder.resolve()
-    if real in walked:
-        return
-    walked.add(real)
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        found.unreadable.append((folder, error.strerror or type(error).__name__))
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(entry, walked, found)
-        else:
-            yield entry
 
 
 def overlay_names(files: Sequence[Path]) -> dict[str, str]:
@@ -284,7 +218,8 @@ def _dicom_writer(output: Path, reader: Reader, kinds: Sequence[Kind]) -> "Dicom
     return DicomWriter(output / DICOM, reader.facts(), kinds)
 
 
-def _of_folder(folder: Path, reason: str) -> Reading:
+def unread_place(place: Path, reason: str) -> Reading:
+    """Return the reading of a folder, or an index, that cannot be looked into."""
     return Reading(
-        path=str(folder), status="not read", reason=f"The folder cannot be looked into: {reason}."
+        path=str(place), status="not read", reason=f"It cannot be looked into: {reason}."
     )

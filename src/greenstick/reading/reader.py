@@ -84,7 +84,7 @@ class Reader:
         self.folder = find_model(Path(folder))
         self.card = read_card(self.folder)
         self.threads = threads or os.cpu_count() or 1
-        self.digest = _digest(self.folder)
+        self.digest = digest_of(self.folder)
         self._judge = Judge(self.card)
         self._familiar = read_familiar(self.folder)
         self._flips = 2 if self.card.flip_average else 1
@@ -232,8 +232,8 @@ def find_model(folder: Path) -> Path:
     )
 
 
-def _digest(folder: Path) -> str:
-    """Return a digest of all that answers depend on: equal digests, equal readings."""
+def digest_of(folder: Path) -> str:
+    """Return a digest of all that a model's answers depend on: equal digests, equal readings."""
     digest = hashlib.blake2b(digest_size=16)
     for name in (NETWORK, CARD, FAMILIAR):
         path = folder / name

@@ -1,0 +1,78 @@
+"""Reading spread over many machines by Ray Data. An extra: ``pip install 'greenstick[ray]'``."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from greenstick.errors import GreenstickError
+from greenstick.reading.reader import Reader
+from greenstick.reading.results import Reading
+
+try:
+    import ray
+    import ray.data
+except ImportError:
+    raise GreenstickError(
+        "Ray is not installed.", remedy="Install it: pip install 'greenstick[ray]'."
+    ) from None
+
+_READING = TypeAdapter(Reading)
+_FILES_A_BATCH = 32
+
+
+class OnRay(AbstractContextManager["OnRay"]):
+    """Reads with the machines of a Ray cluster, one reader a core.
+
+    Parameters
+    ----------
+    folder, accept
+        As for :class:`~greenstick.reading.reader.Reader`; the folder is seen by all machines.
+    address
+        ``"local"`` for a cluster of this machine alone.
+    """
+
+    handful = 100_000
+
+    def __init__(self, folder: Path, accept: Sequence[str], address: str) -> None:
+        self._settings = (str(folder.resolve()), tuple(accept))
+        self._address = address
+
+    def __enter__(self) -> "OnRay":
+        ray.init(address=self._address, log_to_driver=False, ignore_reinit_error=True)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ray.shutdown()
+
+    def read_many(self, paths: Iterable[Path]) -> Iterator[Reading]:
+        """Yield readings as the machines finish them."""
+        names = {str(path.absolute()): str(path) for path in paths}
+        files = ray.data.from_items([{"path": path} for path in names])
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        cores = int(resources.get("CPU", 1))
+        read = files.map_batches(
+            _Machine,
+            fn_constructor_args=self._settings,
+            batch_size=_FILES_A_BATCH,
+            concurrency=(1, max(1, cores)),
+            num_cpus=1,
+        )
+        for row in read.iter_rows():
+            reading = _READING.validate_json(row["reading"])
+            yield replace(reading, path=names[reading.path])
+
+
+class _Machine:
+    """A reader on one of the cluster's cores."""
+
+    def __init__(self, folder: str, accept: tuple[str, ...]) -> None:
+        self._reader = Reader(folder, threads=1, accept=accept, isolated=True)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        readings = self._reader.read_many(str(path) for path in batch["path"])
+        return {"reading": [_READING.dump_json(reading).decode() for reading in readings]}
