@@ -37,6 +37,8 @@ VERBS = [
     ("experiment", "run"),
     ("evaluate",),
     ("evaluate", "boxes"),
+    ("detector", "train"),
+    ("detector", "find"),
     ("compare",),
     ("readers",),
     ("read",),

@@ -51,17 +51,11 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "cohort.parquet"
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GREENSTICK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def trained(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("runs") / "boxes"
-    recipe = detector_recipe({"canvas_px": "64", "epochs": "8", "batch_size": "8", "lr": "0.008"})
+    recipe = detector_recipe({"canvas_px": "64", "epochs": "7", "batch_size": "8", "lr": "0.008"})
     mild = Augmentation(rotate_degrees=0, scale=0.05, exposure=0.1, noise=0.0)
     recipe = recipe.model_copy(
         update={"precision": "32", "ema_decay": 0.8, "augmentation": mild, "flip_average": False}

@@ -3,7 +3,17 @@
 Heavy modules are imported inside the verbs, so that ``greenstick --help`` answers at once.
 """
 
-from greenstick.cli import boxes, cohort, drawn, evidence, experiment, reading
+from greenstick.cli import boxes, cohort, detector, drawn, evidence, experiment, reading
 from greenstick.cli.common import app, main
 
-__all__ = ["app", "boxes", "cohort", "drawn", "evidence", "experiment", "main", "reading"]
+__all__ = [
+    "app",
+    "boxes",
+    "cohort",
+    "detector",
+    "drawn",
+    "evidence",
+    "experiment",
+    "main",
+    "reading",
+]

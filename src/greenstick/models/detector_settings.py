@@ -60,6 +60,7 @@ class DetectorCard(BaseModel):
     canvas_px: int = Field(gt=0)
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    flip_average: bool = False
     merge_iou: float = Field(default=0.5, gt=0.0, le=1.0)
     operating_points: tuple[CardOperatingPoint, ...] = ()
     training_data: TrainedOn = TrainedOn()

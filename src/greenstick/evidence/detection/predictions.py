@@ -55,6 +55,15 @@ def read_predictions(
     if not path.is_file():
         raise GreenstickError(f"There are no predictions {path}.", remedy="Check the path.")
     table = _from_json(path) if path.suffix.lower() == ".json" else _from_table(path)
+    return on_truth(table, truth, skip_unknown=skip_unknown, any_class=any_class)
+
+
+def on_truth(
+    table: pl.DataFrame, truth: Truth, *, skip_unknown: bool = False, any_class: bool = False
+) -> Predictions:
+    """Return the boxes of a table with the columns of a predictions file; see there."""
+    if "class" not in table.columns:
+        table = table.with_columns(pl.lit(None, dtype=pl.String).alias("class"))
     images = _numbered(table["image"], _image_keys(truth))
     unknown = images.is_null()
     findings: tuple[Finding, ...] = ()
@@ -112,12 +121,9 @@ def _from_table(path: Path) -> pl.DataFrame:
             f"The predictions have no column {' and no column '.join(map(repr, missing))}.",
             remedy=f"They have: {', '.join(table.columns)}; name them {', '.join(COLUMNS)}.",
         )
-    if "class" not in table.columns:
-        table = table.with_columns(pl.lit(None, dtype=pl.String).alias("class"))
+    texts = [pl.col(name).cast(pl.String) for name in ("image", "class") if name in table.columns]
     numbers = [pl.col(name).cast(pl.Float64, strict=False) for name in COLUMNS[1:]]
-    return table.with_columns(
-        pl.col("image").cast(pl.String), pl.col("class").cast(pl.String), *numbers
-    )
+    return table.with_columns(*texts, *numbers)
 
 
 def _image_keys(truth: Truth) -> dict[str, int]:

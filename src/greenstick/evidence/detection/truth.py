@@ -198,18 +198,24 @@ def _all_known(keys: Sequence[Any], known: Mapping[Any, int], what: str) -> None
 
 def _from_cohort(path: Path, split: str | None) -> Truth:
     table = read_cohort(path).table
-    if split is not None:
-        table = table.filter(pl.col("split") == split)
-        if table.is_empty():
-            raise GreenstickError(
-                f"{path.name} has no image of split {split!r}.",
-                remedy="Split it with 'greenstick cohort split', or leave --split out.",
-            )
+    if split is None:
+        return truth_of(table, path.name)
+    table = table.filter(pl.col("split") == split)
+    if table.is_empty():
+        raise GreenstickError(
+            f"{path.name} has no image of split {split!r}.",
+            remedy="Split it with 'greenstick cohort split', or leave --split out.",
+        )
+    return truth_of(table, path.name)
+
+
+def truth_of(table: pl.DataFrame, name: str = "The cohort") -> Truth:
+    """Return the true boxes of a cohort's rows; see :func:`read_truth`."""
     drawn = pl.col("boxes").list.len().fill_null(0) > 0
     judged = table.filter((pl.col("label") == 0) | drawn)
     if judged.is_empty():
         raise GreenstickError(
-            f"{path.name} has no true boxes.", remedy="Import it with its boxes: --boxes FILE."
+            f"{name} has no true boxes.", remedy="Import it with its boxes: --boxes FILE."
         )
     lost = table.height - judged.height
     boxes = judged.select(image=pl.int_range(pl.len()), box="boxes").explode("box").drop_nulls()

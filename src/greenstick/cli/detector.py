@@ -1,0 +1,76 @@
+"""Verbs on detectors: train, find."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from greenstick.cli.common import CohortFile, app, pairs_of, resumable
+
+detector_app = typer.Typer(help="Train detectors, and find boxes with them.", no_args_is_help=True)
+app.add_typer(detector_app, name="detector")
+
+
+@detector_app.command(
+    "train", epilog="Example: greenstick detector train split.parquet -o runs/boxes --set epochs=20"
+)
+@resumable
+def detector_train(
+    cohort: CohortFile,
+    output: Annotated[Path, typer.Option("-o", help="Folder of the detector.")],
+    backbone: Annotated[
+        str, typer.Option(help="A timm backbone, or yolox_nano.")
+    ] = "mobilenetv2_100",
+    weights: Annotated[
+        str, typer.Option(help="auto, hub, none, a file, or a classifier's checkpoint.")
+    ] = "auto",
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE: a setting of the recipe (repeatable)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of training.")] = 0,
+) -> None:
+    """Train on the split 'train', stop by 'valid'. A stopped training goes on where it was."""
+    from greenstick.cohorts.checked import checked
+    from greenstick.cohorts.cohort import read_cohort
+    from greenstick.experiments.bars import bar, training_bar
+    from greenstick.experiments.detecting import decode, detector_recipe, train_detector
+    from greenstick.models.detector_settings import DetectorSettings
+    from greenstick.reports.terminal import status
+
+    wanted = {"backbone": backbone, "weights": weights}
+    settings = checked(DetectorSettings, "Detector", "greenstick detector train --help", wanted)
+    how, table = detector_recipe(pairs_of(recipe)), read_cohort(cohort)
+    with bar(status, "Decoding") as progress:
+        decode(table, how.canvas_px, progress)
+    with training_bar(status, "Training") as training:
+        result = train_detector(table, output, settings, how, seed=seed, progress=training)
+    typer.echo(
+        f"{output}: AP@0.5 {result.valid_ap:.3f} on validation, epoch {result.best_epoch + 1}; "
+        f"boxes are shown from {result.confidence.threshold:.3g}.\n"
+        f"Next: greenstick detector find {cohort} --model {output} --split test -o boxes.parquet"
+    )
+
+
+@detector_app.command(
+    "find",
+    epilog="Example: greenstick detector find split.parquet --model runs/boxes --split test "
+    "-o boxes.parquet",
+)
+@resumable
+def detector_find(
+    cohort: CohortFile,
+    model: Annotated[Path, typer.Option(help="Folder of the detector.")],
+    output: Annotated[Path, typer.Option("-o", help="The boxes, as CSV or Parquet.")],
+    split: Annotated[str | None, typer.Option(help="Only the images of this split.")] = None,
+) -> None:
+    """Find boxes in a cohort's images; 'greenstick evaluate boxes' judges them."""
+    from greenstick.cohorts.cohort import read_cohort
+    from greenstick.experiments.bars import bar
+    from greenstick.experiments.detecting import find_in_cohort, write_boxes
+    from greenstick.reports.terminal import status
+
+    with bar(status, "Decoding") as progress:
+        table = find_in_cohort(model, read_cohort(cohort), split=split, progress=progress)
+    write_boxes(table, output)
+    typer.echo(f"{output}: {table.height} boxes on {table['image'].n_unique()} images.")
