@@ -326,3 +326,20 @@ def test_columns_of_folds() -> None:
     table = with_split_columns(with_split_columns(cohort, chosen), chosen).table
     assert [name for name in table.columns if name.startswith("fold")] == ["fold_0", "fold_1"]
     assert table.group_by("fold_0").len().sort("fold_0").rows() == [(0, 10), (1, 10)]
+
+
+def test_a_balanced_test_set_holds_as_many_with_as_without(tmp_path: Path) -> None:
+    labels = [int(i % 4 == 0) for i in range(100)]
+    table = pl.DataFrame(
+        {"image": [f"{i}.png" for i in range(100)], "patient": list(range(100)), "label": labels}
+    )
+    cohort = make_cohort(table, tmp_path)
+    settings = SplitSettings(fractions=(0.8, 0.2, 0.0), balanced_test=10)
+    split = split_cohort(cohort, settings).join(cohort.table.select("image", "label"), on="image")
+    counts = {n: split.filter(split=n)["label"].to_list() for n in ("train", "valid", "test")}
+    assert (len(counts["test"]), sum(counts["test"])) == (20, 10)
+    assert (len(counts["train"]), len(counts["valid"])) == (64, 16)
+    with pytest.raises(GreenstickError, match="with a fracture for 26 parts: 25"):
+        split_cohort(cohort, settings.model_copy(update={"balanced_test": 26}))
+    with pytest.raises(GreenstickError, match="third fraction"):
+        split_settings(balanced_test=10)

@@ -31,6 +31,12 @@ class SplitSettings(BaseModel):
     fractions: tuple[float, float, float] = Field(
         (0.8, 0.1, 0.1), description="holdout: shares of patients in train, valid and test"
     )
+    balanced_test: int = Field(
+        0,
+        ge=0,
+        description="holdout: test on so many patients with and as many without a fracture, and "
+        "give the others to train and valid; the third fraction is then 0",
+    )
     folds: int = Field(5, ge=2, description="kfold: number of folds")
     repeats: int = Field(1, ge=1, description="kfold: times that it is repeated, shuffled anew")
     valid_fraction: float = Field(
@@ -55,6 +61,8 @@ class SplitSettings(BaseModel):
             raise ValueError("fractions must be shares that add up to 1")
         if self.fractions[0] == 0:
             raise ValueError("the share of train must be above 0")
+        if self.balanced_test and (self.fractions[2] > 0 or self.method != "holdout"):
+            raise ValueError("balanced_test is for a hold-out whose third fraction is 0")
         return self
 
 
@@ -214,10 +222,25 @@ def _with_each_class(
 def _holdout(rows: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
     patients = _patients(rows, settings.stratify)
     free = patients.filter(pl.col("images") == 1) if settings.multiple_to_train else patients
-    shares = _shares_of(free.height, patients.height, settings.fractions)
-    _check_classes(free, sum(share > 0 for share in shares))
-    part = _assign(free, shares, np.random.default_rng([settings.seed, 0]))
-    return _spread(rows, free, [SPLITS[i] for i in part], repeat=0, fold=0)
+    rng = np.random.default_rng([settings.seed, 0])
+    tested = _balanced(free, settings.balanced_test, rng)
+    rest = free.filter(~tested)
+    shares = _shares_of(rest.height, patients.height - int(tested.sum()), settings.fractions)
+    _check_classes(rest, sum(share > 0 for share in shares))
+    split = np.full(free.height, "test", dtype=object)
+    split[~tested] = [SPLITS[i] for i in _assign(rest, shares, rng)]
+    return _spread(rows, free, split.tolist(), repeat=0, fold=0)
+
+
+def _balanced(patients: pl.DataFrame, n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose n patients with and n without a fracture, at random."""
+    chosen = np.zeros(patients.height, dtype=np.bool_)
+    if n:
+        _check_classes(patients, n)
+        labels = patients["label"].to_numpy()
+        for label in (0, 1):
+            chosen[rng.choice(np.flatnonzero(labels == label), n, replace=False)] = True
+    return chosen
 
 
 def _shares_of(
