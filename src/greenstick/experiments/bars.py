@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -18,8 +19,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from greenstick.experiments.jobs import Standing
-from greenstick.training.keeper import TrainingProgress
+if TYPE_CHECKING:  # a reader's bar needs no torch
+    from greenstick.experiments.jobs import Standing
+    from greenstick.training.keeper import TrainingProgress
 
 
 @contextmanager
@@ -38,13 +40,13 @@ def bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def training_bar(console: Console, title: str) -> Iterator[Callable[[TrainingProgress], None]]:
+def training_bar(console: Console, title: str) -> Iterator[Callable[["TrainingProgress"], None]]:
     """Show where a training stands: epoch, images/s, best AUROC, time left."""
     columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[where]}"))
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(title, total=None, where="starting")
 
-        def advance(now: TrainingProgress) -> None:
+        def advance(now: "TrainingProgress") -> None:
             best = "" if math.isnan(now.best_auroc) else f", best AUROC {now.best_auroc:.3f}"
             left = str(timedelta(seconds=round(now.seconds_left)))
             shown.update(
@@ -77,7 +79,7 @@ class JobTable:
         then = "it is tried again" if again else "it is left out"
         self._console.print(f"  [yellow]{name} failed: {escape(reason)}; {then}[/yellow]")
 
-    def show(self, running: Mapping[str, Standing | None]) -> None:
+    def show(self, running: "Mapping[str, Standing | None]") -> None:
         """Show where the running jobs stand."""
         if self._live is None:
             return
