@@ -1,0 +1,66 @@
+"""What a restorer is told of a hole: where edges run, not what the bone looks like."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+#: Outlines are taken from a picture this smooth (px): a hairline leaves no trace in them.
+CONTOUR_SIGMA = 2.0
+#: Detail is what a Gaussian of this width takes away.
+DETAIL_SIGMA = 3.0
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Blur (N, C, H, W) by a Gaussian; borders are mirrored."""
+    radius = math.ceil(3.0 * sigma)
+    at = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(-0.5 * (at / sigma).square())
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
+    padded = functional.pad(images, (radius, radius, radius, radius), mode="reflect")
+    across = functional.conv2d(padded, kernel[:, :, None, :], groups=images.shape[1])
+    return functional.conv2d(across, kernel[:, :, :, None], groups=images.shape[1])
+
+
+def fill_smoothly(images: Tensor, holes: Tensor, patch_px: int) -> Tensor:
+    """Fill holes by a Gaussian mean of what surrounds them: where a restorer begins."""
+    kept = 1.0 - holes
+    sigma = patch_px / 3.0
+    around = blur(images * kept, sigma) / blur(kept, sigma).clamp_min(1e-4)
+    return torch.where(holes > 0, around, images)
+
+
+def contours(images: Tensor) -> Tensor:
+    """Return the slope of the smoothed picture: its outlines, (N, 1, H, W), 0 where it is flat."""
+    smooth = functional.pad(blur(images, CONTOUR_SIGMA), (1, 1, 1, 1), mode="replicate")
+    across = smooth[..., 1:-1, 2:] - smooth[..., 1:-1, :-2]
+    down = smooth[..., 2:, 1:-1] - smooth[..., :-2, 1:-1]
+    return 4.0 * torch.sqrt(across.square() + down.square() + 1e-8)
+
+
+def detail(images: Tensor) -> Tensor:
+    """Return the high frequencies: the picture less its blur, as a Gaussian high-pass filter."""
+    return 4.0 * (images - blur(images, DETAIL_SIGMA))
+
+
+def guides(images: Tensor, guide: str) -> Tensor:
+    """Return what a restorer is told, (N, k, H, W), of images (N, 1, H, W) in [0, 1].
+
+    Parameters
+    ----------
+    images
+        Whole pictures.
+    guide
+        ``"none"`` (k = 0), ``"contours"`` (1) or ``"contours+detail"`` (2).
+    """
+    if guide == "none":
+        return images[:, :0]
+    if guide == "contours":
+        return contours(images)
+    return torch.cat([contours(images), detail(images)], dim=1)
+
+
+def count_guides(guide: str) -> int:
+    """Return k of :func:`guides`."""
+    return {"none": 0, "contours": 1, "contours+detail": 2}[guide]
