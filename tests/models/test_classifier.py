@@ -183,7 +183,7 @@ def test_cells_alone_decide_where_there_is_no_score_of_the_whole():
     pooled = (torch.exp(2.0 * maps).sum(dim=(2, 3)) / 8).log() / 2.0
     assert torch.allclose(logits, pooled, atol=1e-4)
     assert not [name for name, _ in model.head.named_parameters() if name.startswith("whole")]
-    model.head.shift_logits(-0.7)
+    model.head.shift_logits(torch.tensor([-0.7]))
     shifted, same = model(images)
     assert torch.allclose(shifted, logits - 0.7, atol=1e-5)
     assert torch.equal(same, maps)

@@ -18,6 +18,7 @@ from greenstick.models.classifier import build_classifier
 from greenstick.training.fit import fingerprint, fit, prior_shift
 from greenstick.training.keeper import HISTORY_SCHEMA
 from greenstick.training.learner import Learner
+from greenstick.training.losses import class_weights, image_loss
 from greenstick.training.precision import choose_precision
 from greenstick.training.predict import predict, to_images
 from greenstick.training.ranking import auroc
@@ -189,12 +190,34 @@ def test_more_fractures_in_training_do_not_raise_the_probability(miniature, tiny
     labels = np.array([1] + [0] * 9)
     images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     before = model.eval()(images).logits
-    shift = prior_shift(labels, recipe)
+    shift = prior_shift(labels, recipe, 1)
     model.head.shift_logits(shift)
     after = model(images).logits
     # Odds of 1 to 9 instead of the drawn 1 to 1 (Elkan 2001).
     assert torch.allclose(torch.exp(after - before), torch.full((2, 1), 1 / 9), atol=1e-5)
-    assert prior_shift(labels, short) == 0.0
+    assert prior_shift(labels, short, 1).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("loss", ["bce", "cross-entropy"])
+def test_balanced_weights_do_not_raise_the_probability(short, loss):
+    """Logits that fit weighted labels best give the rows' own shares once they are corrected."""
+    labels = np.repeat([0, 1, 2], [70, 20, 10])
+    recipe = short.model_copy(update={"class_weights": "balanced", "loss": loss})
+    logits = torch.zeros(1, 3, requires_grad=True)
+    targets = torch.from_numpy(labels)
+    weights = class_weights(recipe, targets, 3)
+    optimizer = torch.optim.LBFGS([logits], max_iter=200)
+
+    def step():
+        optimizer.zero_grad()
+        value = image_loss(recipe, logits.expand(100, 3), targets, weights)
+        value.backward()
+        return value
+
+    optimizer.step(step)
+    corrected = (logits + prior_shift(labels, recipe, 3)).detach()[0]
+    shares = corrected.softmax(0) if loss == "cross-entropy" else corrected.sigmoid()
+    assert torch.allclose(shares, torch.tensor([0.7, 0.2, 0.1]), atol=1e-3)
 
 
 def test_patience_stops_and_the_best_is_kept(miniature, tiny, short, tmp_path):

@@ -48,8 +48,8 @@ class LinearHead(nn.Module):
         return self.pool(maps), maps
 
     @torch.no_grad()
-    def shift_logits(self, shift: float) -> None:
-        """Add a constant to every logit, and to every cell's."""
+    def shift_logits(self, shift: Tensor) -> None:
+        """Add constants (C,) to every logit, and to every cell's."""
         assert self.cell.bias is not None
         self.cell.bias.add_(shift)
 
@@ -137,8 +137,8 @@ class PyramidHead(nn.Module):
         return logits, maps
 
     @torch.no_grad()
-    def shift_logits(self, shift: float) -> None:
-        """Add a constant to every image's logit; cells, taught by boxes, stay as they are."""
+    def shift_logits(self, shift: Tensor) -> None:
+        """Add constants (C,) to every image's logits; cells, taught by boxes, stay as they are."""
         self.shift.add_(shift)
 
 

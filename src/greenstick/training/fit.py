@@ -12,16 +12,13 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from torch import Tensor
 
 from greenstick.models.classifier import Classifier, build_classifier
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.checks import check
 from greenstick.training.cpu import kept_memory
-from greenstick.training.facts import (
-    Facts,
-    fingerprint,
-    identify,
-)
+from greenstick.training.facts import Facts, fingerprint, identify
 from greenstick.training.frozen_features import (
     HeadLearner,
     head_learner,
@@ -31,6 +28,7 @@ from greenstick.training.frozen_features import (
 from greenstick.training.keeper import BEST, HISTORY, TrainingProgress
 from greenstick.training.learner import Learner
 from greenstick.training.loop import train
+from greenstick.training.losses import class_weights
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import TrainingData
 
@@ -121,7 +119,8 @@ def fit(
         progress=progress,
         finish=finish,
     )
-    return _result(model, folder, facts, prior_shift(data.train.labels, recipe))
+    shift = prior_shift(data.train.labels, recipe, len(classifier_settings.classes))
+    return _result(model, folder, facts, shift)
 
 
 def _learner(
@@ -149,19 +148,22 @@ def _learner(
         )
 
 
-def prior_shift(labels: NDArray[np.int64], recipe: Recipe) -> float:
-    """Return what to add to logits that were learned on a share of fractures not the rows' own.
+def prior_shift(labels: NDArray[np.int64], recipe: Recipe, classes: int) -> Tensor:
+    """Return what to add to each class's logit, (classes,), so that it holds for the rows' shares.
 
-    A network that sees fractures more often than they occur calls them too likely by the ratio
-    of the odds (Elkan, IJCAI 2001). A temperature cannot mend that: it keeps logit 0 at 0.5.
+    A network that sees a class more often than it occurs, or whose loss weighs it more, calls it
+    too likely by that ratio of the odds (Elkan, IJCAI 2001). A temperature cannot mend that: it
+    keeps logit 0 at 0.5.
     """
-    if not recipe.positive_share:
-        return 0.0
-    own, drawn = float((labels == 1).mean()), recipe.positive_share
-    return math.log(own / (1.0 - own)) - math.log(drawn / (1.0 - drawn))
+    weights = class_weights(recipe, torch.from_numpy(labels), classes)
+    shift = torch.zeros(classes) if weights is None else -weights.log()
+    if recipe.positive_share:
+        own, drawn = float((labels == 1).mean()), recipe.positive_share
+        shift += math.log(own / (1.0 - own)) - math.log(drawn / (1.0 - drawn))
+    return shift
 
 
-def _result(model: Classifier, folder: Path, facts: Facts, shift: float) -> FitResult:
+def _result(model: Classifier, folder: Path, facts: Facts, shift: Tensor) -> FitResult:
     model.cpu().load_state_dict(load_file(folder / BEST))
     model.head.shift_logits(shift)
     model.origin = facts.weights_origin
