@@ -15,10 +15,11 @@ from greenstick.errors import GreenstickError
 from greenstick.experiments.deciding import Decision, decide_on, said, scores_of
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.explain import MAPS, explain, read_maps
+from greenstick.experiments.familiarity import note_familiar
 from greenstick.experiments.fitting import MODEL
 from greenstick.experiments.folds import Fold, ensemble_name
 from greenstick.experiments.jobs import Job
-from greenstick.experiments.pixels import pixels_of
+from greenstick.experiments.pixels import Pixels, pixels_of
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.models.card import CARD, Card, CardMember, TrainedOn, read_card, write_card
 from greenstick.models.checkpoint import load_checkpoint, save_ensemble
@@ -81,9 +82,12 @@ def conclude(
             remedy=f"See {run.path / 'fits'} for what each job says, then run it again.",
         )
     _write_tables(run, cohort, experiment, concluded)
+    pixels = pixels_of(run, cohort, experiment.recipe.canvas_px)
+    for each in concluded:
+        note_familiar(run.model(each.fold.name), each.fold, cohort, pixels)
     for backbone in experiment.model.names:
         mine = [each for each in concluded if each.fold.backbone == backbone]
-        _join(run, experiment, cohort, mine)
+        _join(run, experiment, cohort, mine, pixels)
     return concluded, missing
 
 
@@ -126,7 +130,11 @@ def _named(card: Card, experiment: Experiment, name: str) -> Card:
 
 
 def _join(
-    run: RunFolder, experiment: Experiment, cohort: Cohort, concluded: list[Concluded]
+    run: RunFolder,
+    experiment: Experiment,
+    cohort: Cohort,
+    concluded: list[Concluded],
+    pixels: Pixels,
 ) -> None:
     """Write the model that all folds of a backbone make together.
 
@@ -153,6 +161,8 @@ def _join(
     card = decision.on_card(_named(read_card(parts[0]), experiment, name))
     card = card.model_copy(update={"training_data": _all_of(cohort, first, card.training_data)})
     _save_ensemble(run.model(name), parts, [member.name for member in members], card)
+    # Its first member looks, and so what that one was trained on is what is familiar.
+    note_familiar(run.model(name), first[0].fold, cohort, pixels)
 
 
 def _all_of(cohort: Cohort, concluded: list[Concluded], first: TrainedOn) -> TrainedOn:

@@ -46,6 +46,11 @@ class Runtime:
     threads
         How many it may use; 0: all cores.
 
+    Attributes
+    ----------
+    outputs
+        Their names, fields of :class:`Output`.
+
     Raises
     ------
     GreenstickError
@@ -65,7 +70,7 @@ class Runtime:
         try:
             core = openvino.Core()
             network = core.read_model(path)
-            self._outputs = [output.get_any_name() for output in network.outputs]
+            self.outputs = [output.get_any_name() for output in network.outputs]
             network.reshape([batch, 1, canvas_px, canvas_px])
             self._request = core.compile_model(network, "CPU", options).create_infer_request()
         except RuntimeError as error:
@@ -79,5 +84,5 @@ class Runtime:
         """Score float32 images of shape (batch, 1, canvas_px, canvas_px) in [0, 1]."""
         # Shared memory saves a copy in; results are copied out before the next call.
         results = self._request.infer({"images": images}, share_inputs=True)
-        values = {name: np.array(results[name]) for name in self._outputs}
+        values = {name: np.array(results[name]) for name in self.outputs}
         return Output(**values)
