@@ -20,7 +20,7 @@ def cohort_import(
     source: Annotated[Path, typer.Argument(help="A folder, a CSV file or a COCO JSON file.")],
     output: Annotated[Path, typer.Option("-o", help="The cohort's Parquet file.")],
     form: Annotated[
-        str, typer.Option("--format", help="auto, folders, csv, coco, yolo or voc.")
+        str, typer.Option("--format", help="auto, folders, csv, csv-boxes, coco, yolo or voc.")
     ] = "auto",
     images: Annotated[Path | None, typer.Option(help="Folder of the images, if elsewhere.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="COCO file with boxes to join.")] = None,
@@ -38,6 +38,10 @@ def cohort_import(
     ] = None,
     negative: Annotated[
         list[str] | None, typer.Option(help="Class or word that means none (repeatable).")
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="OLD=NEW: rename or merge classes of boxes (repeatable)."),
     ] = None,
     columns: Annotated[
         list[str] | None,
@@ -65,6 +69,7 @@ def cohort_import(
         patient_pattern=patient_pattern,
         positive=positive or [],
         negative=negative or [],
+        classes=pairs_of(classes),
         columns=pairs_of(columns),
         skip_missing=skip_missing,
         unlisted_are_negative=unlisted_are_negative,

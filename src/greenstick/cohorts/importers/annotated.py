@@ -49,8 +49,10 @@ def table_of(images: Sequence[Annotated], names: ClassNames) -> pl.DataFrame:
     Raises
     ------
     GreenstickError
-        Where it is not known whether a class means a fracture.
+        Where it is not known whether a class means a fracture, or one to rename is not there.
     """
+    names.check_renamed(one.name for image in images for one in image.objects)
+    images = [_renamed(image, names) for image in images]
     labels = names.labels(one.name for image in images for one in image.objects)
     fractures = [[o for o in image.objects if labels[o.name] == 1] for image in images]
     others = [
@@ -73,6 +75,10 @@ def table_of(images: Sequence[Annotated], names: ClassNames) -> pl.DataFrame:
         },
     )
     return table if any(others) else table.drop("other_objects")
+
+
+def _renamed(image: Annotated, names: ClassNames) -> Annotated:
+    return Annotated(image.image, tuple(Marked(names.name(o.name), o.box) for o in image.objects))
 
 
 def _fracture_type(marked: Sequence[Marked], names: ClassNames) -> str | None:

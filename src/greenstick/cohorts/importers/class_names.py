@@ -1,8 +1,8 @@
 """Which class names mean a fracture, and which mean none."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from greenstick.errors import GreenstickError
@@ -27,6 +27,27 @@ class ClassNames:
 
     positive: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, given: str) -> str:
+        """Return what a class is called from here on."""
+        return self.renamed.get(given, given)
+
+    def check_renamed(self, given: Iterable[str]) -> None:
+        """Refuse new names for classes that are not there.
+
+        Raises
+        ------
+        GreenstickError
+            Listing the classes found.
+        """
+        found = set(given)
+        absent = sorted(set(self.renamed) - found)
+        if absent:
+            raise GreenstickError(
+                f"There is no class {absent[0]!r} to rename (found: {_listed(sorted(found))}).",
+                remedy="Correct --class OLD=NEW.",
+            )
 
     def label(self, name: str) -> int | None:
         """Return 1 for a fracture, 0 for none, None for a name that is not known.

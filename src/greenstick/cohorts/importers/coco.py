@@ -28,7 +28,7 @@ def import_coco(source: Path, settings: ImportSettings) -> Imported:
     GreenstickError
         Where the file is no COCO JSON, an image is missing, or a class is not known.
     """
-    names = ClassNames(settings.positive, settings.negative)
+    names = ClassNames(settings.positive, settings.negative, settings.classes)
     root = settings.images or (source if source.is_dir() else source.parent)
     images = [image for file in coco_files(source) for image in _placed(file, source)]
     table, notes = with_located(table_of(images, names), root, skip_missing=settings.skip_missing)

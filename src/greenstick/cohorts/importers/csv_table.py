@@ -29,7 +29,7 @@ def import_csv(source: Path, settings: ImportSettings) -> Imported:
         Where it is no CSV, lacks a column (lists those it has), a row has no image, an image is
         missing, or a label's word is not known.
     """
-    given = _read(source)
+    given = read_text_table(source)
     chosen = _chosen_columns(given, settings)
     names = ClassNames(settings.positive, settings.negative)
     words = given[chosen["label"]]
@@ -50,10 +50,10 @@ def import_csv(source: Path, settings: ImportSettings) -> Imported:
     )
     if "patient" in chosen:
         table = table.with_columns(given[chosen["patient"]].alias("patient"))
-    return _with_files(table.hstack(_others(given, chosen)), source, settings)
+    return _with_files(table.hstack(other_columns(given, chosen)), source, settings)
 
 
-def _read(source: Path) -> pl.DataFrame:
+def read_text_table(source: Path) -> pl.DataFrame:
     """Return all columns as text: a patient '007' must not become the number 7."""
     text = _decode(source.read_bytes())
     head = text.partition("\n")[0]
@@ -108,7 +108,8 @@ def _chosen_columns(given: pl.DataFrame, settings: ImportSettings) -> dict[str, 
     return {place: name for place, name in chosen.items() if name in given.columns}
 
 
-def _others(given: pl.DataFrame, chosen: dict[str, str]) -> pl.DataFrame:
+def other_columns(given: pl.DataFrame, chosen: dict[str, str]) -> pl.DataFrame:
+    """Return the columns that are not chosen, numbers as numbers, under names that are free."""
     others = pl.DataFrame([_typed(column) for column in given.drop(set(chosen.values()))])
     if "split" in others.columns:
         words = pl.col("split").cast(pl.String)

@@ -7,7 +7,8 @@ from pathlib import Path
 from greenstick.cohorts.cohort import Cohort, make_cohort
 from greenstick.cohorts.importers.coco import import_coco
 from greenstick.cohorts.importers.computed import with_columns, with_patients
-from greenstick.cohorts.importers.csv_table import import_csv
+from greenstick.cohorts.importers.csv_boxes import box_columns, import_csv_boxes
+from greenstick.cohorts.importers.csv_table import import_csv, read_text_table
 from greenstick.cohorts.importers.files import files_in
 from greenstick.cohorts.importers.folders import import_folders
 from greenstick.cohorts.importers.imported import Imported
@@ -20,6 +21,7 @@ from greenstick.errors import GreenstickError
 FORMATS: dict[str, Callable[[Path, ImportSettings], Imported]] = {
     "folders": import_folders,
     "csv": import_csv,
+    "csv-boxes": import_csv_boxes,
     "coco": import_coco,
     "yolo": import_yolo,
     "voc": import_voc,
@@ -51,6 +53,13 @@ def import_cohort(source: Path, settings: ImportSettings) -> Cohort:
     if not source.exists():
         raise GreenstickError(f"There is no {source}.", remedy="Check the path.")
     name = told_format(source) if settings.format == "auto" else settings.format
+    if settings.format == "auto" and name == "csv" and _lists_boxes(source, settings):
+        name = "csv-boxes"
+    if settings.classes and name in ("folders", "csv") and not settings.boxes:
+        raise GreenstickError(
+            f"There are no classes of boxes to rename in {source}.",
+            remedy="Leave out --class, or give the boxes too.",
+        )
     imported = FORMATS[name](source, settings)
     if settings.boxes:
         imported = with_boxes(imported, settings.boxes, settings)
@@ -86,6 +95,12 @@ def told_format(source: Path) -> str:
     if any("labels" in file.split("/")[:-1] and file.endswith(".txt") for file in files):
         return "yolo"
     return "folders"
+
+
+def _lists_boxes(source: Path, settings: ImportSettings) -> bool:
+    """Tell whether a CSV has the columns of a box, and none for an image's label."""
+    columns = read_text_table(source).columns
+    return settings.label_column not in columns and box_columns(columns) is not None
 
 
 def _one_class(cohort: Cohort) -> list[str]:

@@ -28,7 +28,7 @@ def with_boxes(imported: Imported, source: Path, settings: ImportSettings) -> Im
         Where the file is no COCO JSON, a class is not known, one name fits several images, or
         no name fits any.
     """
-    names = ClassNames(settings.positive, settings.negative)
+    names = ClassNames(settings.positive, settings.negative, settings.classes)
     images = [image for file in coco_files(source) for image in read_coco(file)]
     annotated = table_of(images, names)
     rows, strangers = _matched(annotated["image"].to_list(), imported.table["image"].to_list())

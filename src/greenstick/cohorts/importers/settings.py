@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from greenstick.cohorts.checked import checked
 
-Format = Literal["auto", "folders", "csv", "coco", "yolo", "voc"]
+Format = Literal["auto", "folders", "csv", "csv-boxes", "coco", "yolo", "voc"]
 
 
 class ImportSettings(BaseModel):
@@ -16,7 +16,7 @@ class ImportSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Format = Field(
-        "auto", description="folders, csv, coco, yolo, voc; auto: told by what is there"
+        "auto", description="folders, csv, csv-boxes, coco, yolo, voc; auto: told by what is there"
     )
     images: Path | None = Field(
         None, description="folder of the images; left out: the source's own folder"
@@ -35,6 +35,9 @@ class ImportSettings(BaseModel):
     )
     negative: tuple[str, ...] = Field(
         (), description="class names that mean no fracture; * and ? stand for any letters"
+    )
+    classes: dict[str, str] = Field(
+        {}, description="new names of classes; classes of one new name become one"
     )
     patient_pattern: str | None = Field(
         None, description="regular expression searched in the image's path; group 1 is the patient"

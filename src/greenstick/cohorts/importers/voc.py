@@ -48,7 +48,7 @@ def import_voc(source: Path, settings: ImportSettings) -> Imported:
     paired = pair(images, annotations)
     notes = note_missing(paired.orphans, len(annotations), root, skip=settings.skip_missing)
     annotated = [Annotated(i, _read(source / file)) for i, file in paired.by_image.items()]
-    table = table_of(annotated, ClassNames(settings.positive, settings.negative))
+    table = table_of(annotated, ClassNames(settings.positive, settings.negative, settings.classes))
     listed = _image_sets([source / file for file in files])
     splits = {image: listed.get(stem(image)) or split_in(image) for image in images}
     split = pl.Series("split", [splits[image] for image in table["image"]], dtype=pl.String)

@@ -43,7 +43,8 @@ def import_yolo(source: Path, settings: ImportSettings) -> Imported:
     paired = pair(data.images, labels)
     notes = note_missing(paired.orphans, len(labels), data.root, skip=settings.skip_missing)
     files = {i: labels_root / label for i, label in paired.by_image.items() if i in data.splits}
-    table = table_of(_annotated(data, files), ClassNames(settings.positive, settings.negative))
+    names = ClassNames(settings.positive, settings.negative, settings.classes)
+    table = table_of(_annotated(data, files), names)
     split = pl.Series("split", [data.splits[image] for image in table["image"]], dtype=pl.String)
     imported = Imported(table.with_columns(split), data.root, tuple(notes))
     return with_unlisted(imported, data.splits, negative=settings.unlisted_are_negative)
