@@ -34,6 +34,7 @@ VERBS = [
     ("cohort", "split"),
     ("cohort", "show"),
     ("experiment", "new"),
+    ("experiment", "protocols"),
     ("experiment", "run"),
     ("evaluate",),
     ("evaluate", "boxes"),

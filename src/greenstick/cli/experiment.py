@@ -1,4 +1,4 @@
-"""Verbs on experiments: new, run."""
+"""Verbs on experiments: new, protocols, run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,20 +24,45 @@ def experiment_new(
     weights: Annotated[
         str | None, typer.Option(help="auto, hub, none, or a .safetensors or .pth file.")
     ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="A published one: see 'greenstick experiment protocols'.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of training and bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write an experiment as a TOML file: every setting, its value, and what it means."""
     from greenstick.cohorts.cohort import read_cohort
     from greenstick.experiments.experiment import new_experiment, write_experiment
+    from greenstick.experiments.published import write_protocol
 
     if output.exists() and not overwrite:
         raise GreenstickError(f"{output} is there already.", remedy="Add --overwrite, or rename.")
+    next_step = f"{output}\nNext: greenstick experiment run {output} -o runs/{output.stem}"
+    if protocol is not None:
+        if backbone or weights:
+            raise typer.BadParameter("a protocol names its backbones: change them in the file")
+        write_protocol(protocol, read_cohort(cohort), cohort, output, seed=seed)
+        typer.echo(next_step)
+        return
     chosen = {"backbone": backbone, "weights": weights}
     model = {name: value for name, value in chosen.items() if value is not None}
     experiment = new_experiment(read_cohort(cohort), cohort, output, model=model, seed=seed)
     write_experiment(experiment, output)
-    typer.echo(f"{output}\nNext: greenstick experiment run {output} -o runs/{output.stem}")
+    typer.echo(next_step)
+
+
+@experiment_app.command("protocols", epilog="Example: greenstick experiment protocols")
+def experiment_protocols(as_json: AsJson = False) -> None:
+    """List the published protocols: their papers, their figures, and what differs here."""
+    import json
+
+    from greenstick.experiments.published import protocols
+    from greenstick.reports.terminal import console, print_protocols
+
+    if as_json:
+        typer.echo(json.dumps([each.model_dump() for each in protocols()], indent=2))
+    else:
+        print_protocols(protocols(), console)
 
 
 @experiment_app.command("run", epilog="Example: greenstick experiment run e.toml -o runs/x")

@@ -13,6 +13,7 @@ from greenstick.cohorts.summary import CohortSummary
 from greenstick.errors import GreenstickError
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence
+from greenstick.experiments.published import Protocol
 from greenstick.findings import Severity
 from greenstick.reading.results import Reading
 
@@ -46,6 +47,20 @@ def _number(estimate: Estimate) -> tuple[str, str, str]:
     lower = "-∞" if estimate.lower is None else f"{estimate.lower:.3f}"
     upper = "∞" if estimate.upper is None else f"{estimate.upper:.3f}"
     return estimate.name, f"{estimate.value:.3f}", f"({estimate.level:.0%} {lower} to {upper})"
+
+
+def print_protocols(found: Sequence[Protocol], to: Console) -> None:
+    """Print each protocol: its paper, its figures, and what differs."""
+    for each in found:
+        where = " ".join(part for part in (each.reference, each.url) if part)
+        to.print(f"[bold]{each.name}[/bold]  {escape(each.title)}")
+        if where:
+            to.print(f"  {escape(where)}", soft_wrap=True)
+        for title, lines in (("published", each.published), ("differs", each.differs)):
+            for line in lines:
+                to.print(f"  [dim]{title}[/dim]  {escape(line)}", soft_wrap=True)
+        to.print()
+    to.print("Next: greenstick experiment new --protocol NAME --cohort C -o e.toml")
 
 
 def print_evidence(evidence: Evidence, page: Path) -> None:
