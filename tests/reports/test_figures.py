@@ -144,3 +144,29 @@ def test_unit_axes_run_from_nought_to_one():
         ink.unit_axes(axes, x="a", y="b")
         assert axes.get_xlim()[0] <= 0 < 1 <= axes.get_xlim()[1]
         assert axes.get_box_aspect() == 1
+
+
+def test_every_row_says_its_numbers_and_a_gap_says_so():
+    rows = [
+        figures.ForestRow("hand", 0.9, 0.8, 0.95),
+        figures.ForestRow("hip", 0.7, None, None, faint=True),
+        figures.ForestRow("toe", None, None, None, faint=True),
+    ]
+    svg = figures.forest(rows, name="f", axis="AUROC", line=0.85)
+    said = parsed(svg).attrib["aria-label"]
+    assert "hand: 0.900 (0.800 to 0.950)" in said
+    assert "hip: 0.700;" in said
+    assert "toe: not estimable" in said
+    assert {"hand", "hip", "toe", "AUROC", "not estimable"} <= set(words(svg))
+
+
+def test_differences_have_a_sign():
+    rows = [
+        figures.ForestRow("b − a", 0.02, -0.01, 0.05),
+        figures.ForestRow("c − a", -0.02, -0.05, 0.01),
+    ]
+    said = parsed(figures.forest(rows, name="f", axis="Difference", line=0.0, signed=True)).attrib[
+        "aria-label"
+    ]
+    assert "b − a: +0.020 (−0.010 to 0.050)" in said
+    assert "c − a: −0.020" in said

@@ -315,3 +315,52 @@ def test_what_calibration_is_made_of_is_said(run, page):
     assert f"Brier score {evidence.brier_parts.brier:.3f} = reliability" in page.text
     assert f"p = {evidence.tests[0].p_value:.3f}" in page.text
     assert f"Temperature ({evidence.calibrator.value:.3f})" in page.text
+
+
+def test_optimism_and_the_spread_of_thresholds_are_shown(draw_run, tmp_path):
+    run = draw_run(tmp_path / "folds", folds=5)
+    evidence = read_evidence(run / "evidence.json")
+    text = report_of(run).text
+    (one,) = (one for one in evidence.optimism if one.name == "sensitivity")
+    gap = f"{one.apparent - one.nested:+.3f}".replace("-", "−")
+    assert f"Sensitivity {one.nested:.3f} {one.apparent:.3f} {gap}" in text
+    chosen = np.array([point.threshold for point in evidence.operating_points])
+    said = ", ".join(f"{v:.3f}" for v in (chosen.min(), np.median(chosen), chosen.max()))
+    assert f"Lowest, median, highest {said}" in text
+    assert f"Standard deviation {chosen.std(ddof=1):.3f}" in text
+
+
+def test_net_benefit_is_drawn_where_scores_are_probabilities(run, page):
+    assert "Net benefit" in page.text
+    labels = [attrs["aria-label"] for attrs in page.all("svg") if "aria-label" in attrs]
+    assert any(label.startswith("Decision curve: the model is above") for label in labels)
+
+
+def test_subgroups_too_small_to_say_anything_are_named(run, page):
+    evidence = read_evidence(run / "evidence.json")
+    small = [one.value for one in evidence.subgroups if one.too_small]
+    large = [one.value for one in evidence.subgroups if not one.too_small]
+    assert small
+    assert large
+    said = ", ".join(f"body part {value}" for value in small)
+    assert f"Too small to say anything: {said}." in page.text
+    (drawn,) = (a["aria-label"] for a in page.all("svg") if "body part" in a.get("aria-label", ""))
+    assert all(value in drawn for value in [*small, *large])
+
+
+def test_stated_prevalence_and_partial_auroc_have_their_line(tmp_path):
+    rng = np.random.default_rng(3)
+    label = rng.integers(0, 2, 120)
+    score = 1 / (1 + np.exp(-(2 * label - 1 + rng.normal(0, 1, 120))))
+    table = pl.DataFrame({"image": [f"{i}" for i in range(120)], "label": label, "score": score})
+    evidence = evaluate(
+        table, point=given_point(0.5), rows="test", prevalence=0.05, specificities=(0.8, 1.0),
+        replicates=50,
+    )  # fmt: skip
+    table.write_parquet(tmp_path / "scores.parquet")
+    write_evidence(evidence, tmp_path / "evidence.json")
+    text = report_of(tmp_path).text
+    ppv = evidence.estimate("PPV at prevalence 0.05")
+    assert f"PPV at prevalence 0.05 {ppv.value:.3f} {ppv.lower:.3f} to {ppv.upper:.3f}" in text
+    partial = next(one for one in evidence.discrimination if one.name.startswith("partial"))
+    assert f"{partial.name[0].upper()}{partial.name[1:]}: {partial.value:.3f}" in text

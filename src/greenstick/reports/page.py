@@ -19,13 +19,14 @@ from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
 from greenstick.reports.making import Origin, calibration_origin, fitting_times, provenance
 from greenstick.reports.summary import describe_rows, headlines, lead, point_name
 from greenstick.reports.templating import render, write_page
-from greenstick.reports.wording import count, find
+from greenstick.reports.wording import by_name, count, find
 
 _SECTIONS = (
     ("cohort", "Cohort"),
     ("discrimination", "Discrimination"),
     ("operating-point", "Operating point"),
     ("calibration", "Calibration"),
+    ("benefit", "Net benefit"),
     ("cases", "Cases"),
     ("localisation", "Localization"),
     ("subgroups", "Subgroups"),
@@ -61,7 +62,7 @@ def _context(contents: RunContents) -> dict[str, Any]:
     columns = list(dict.fromkeys(one.column for one in evidence.subgroups))
     return {
         "name": contents.name,
-        "sections": _SECTIONS,
+        "sections": [one for one in _SECTIONS if one[0] != "benefit" or evidence.net_benefit],
         "lead": lead(evidence, flow),
         "headline": headlines(evidence),
         "grave": grave,
@@ -77,6 +78,8 @@ def _context(contents: RunContents) -> dict[str, Any]:
         "cases": _cases(contents, columns),
         "boxes": _boxes(contents),
         "subgroups": _by_column(evidence.subgroups),
+        "subgroup_forest": _subgroup_forest(evidence),
+        "too_small": [_subgroup_name(one) for one in evidence.subgroups if one.too_small],
         "groups": groups,
         "methods": _methods(groups),
         "checks": _gravest_first(evidence.findings),
@@ -128,7 +131,10 @@ def _figures(rows: pl.DataFrame, evidence: Evidence) -> dict[str, Markup | None]
         "reliability": None,
         "roc": None,
         "precision_recall": None,
+        "benefit": None,
     }
+    if evidence.net_benefit is not None:
+        drawn["benefit"] = figures.net_benefit(evidence.net_benefit, float(labels.mean()))
     if evidence.reliability:
         drawn["reliability"] = figures.reliability(evidence.reliability, scores, labels)
     if evidence.roc.x:
@@ -215,6 +221,26 @@ def _by_column(subgroups: list[Subgroup]) -> dict[str, list[Subgroup]]:
     for one in subgroups:
         columns.setdefault(one.column, []).append(one)
     return columns
+
+
+def _subgroup_forest(evidence: Evidence) -> Markup | None:
+    whole = find(evidence.discrimination, "AUROC")
+    if not evidence.subgroups or whole is None:
+        return None
+    rows = [
+        figures.ForestRow(f"all ({evidence.n_images:,})", whole.value, whole.lower, whole.upper)
+    ]
+    for one in evidence.subgroups:
+        area = by_name(one)["AUROC"]
+        label = f"{_subgroup_name(one)} ({one.n_images:,})"
+        rows.append(
+            figures.ForestRow(label, area.value, area.lower, area.upper, faint=one.too_small)
+        )
+    return figures.forest(rows, name="subgroup-forest", axis="AUROC", line=whole.value)
+
+
+def _subgroup_name(one: Subgroup) -> str:
+    return f"{one.column.replace('_', ' ')} {one.value}"
 
 
 @dataclass(frozen=True)

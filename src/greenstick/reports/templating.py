@@ -22,6 +22,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         number=wording.number,
+        signed=wording.signed,
         percent=wording.percent,
         interval=wording.interval,
         as_name=wording.as_name,

@@ -23,7 +23,13 @@ def number(value: float | None) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     text = f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
-    return text.replace("-", "−")
+    return "0.000" if text == "-0.000" else text.replace("-", "−")
+
+
+def signed(value: float | None) -> str:
+    """Return a number with its sign; nought has none."""
+    text = number(value)
+    return f"+{text}" if value is not None and value > 0 and text != "0.000" else text
 
 
 def interval(estimate: Estimate) -> str:
