@@ -142,6 +142,10 @@ def test_rows_are_chosen_and_pooled_by_patient(tmp_path: Path) -> None:
     words = ("--where", "split=valid", "--pool", "max", "--specificities", "0.8", "1", "--json")
     judged = greenstick("evaluate", "s.csv", "-o", "out", *words, cwd=tmp_path)
     assert judged.returncode == 0, judged.stderr
+    chosen = ("--where", "split=test", "--choose-on", "split=valid", "--rule", "f1", "--json")
+    at_point = greenstick("evaluate", "s.csv", "-o", "out", *chosen, cwd=tmp_path)
+    point = json.loads(at_point.stdout)["operating_point"]
+    assert (point["chosen_on"], point["rule"], point["n"]) == ("valid", "f1", 40)
     evidence = json.loads(judged.stdout)
     assert (evidence["rows"], evidence["n_images"], evidence["n_patients"]) == ("valid", 20, 20)
     assert "partial AUROC (specificity 0.80 to 1.00)" in {

@@ -1,10 +1,12 @@
 """Verbs that judge scores: evaluate, compare, readers, report."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from greenstick.cli.choosing import Rule, operating_point
 from greenstick.cli.common import AsJson, WithDefault, app, pairs_of
 
 ScoresFile = Annotated[Path, typer.Argument(help="CSV or Parquet with label and score.")]
@@ -43,6 +45,14 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(help="An operating point fixed before these rows were seen.")
     ] = None,
+    choose_on: Annotated[
+        str | None,
+        typer.Option(help="Choose it on other rows: a file, or COLUMN=VALUE of this one."),
+    ] = None,
+    rule: Annotated[Rule, typer.Option(help="How it is chosen.")] = "youden",
+    target: Annotated[
+        float | None, typer.Option(help="What sensitivity, specificity or cost ratio it needs.")
+    ] = None,
     pool: Annotated[
         Literal["max", "mean", "noisy-or"] | None,
         typer.Option(help="Judge patients, each by this of the images' scores."),
@@ -65,8 +75,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Judge the scores of any model: every figure with its interval and method."""
+    import polars as pl
+
     from greenstick.cli.classes import evaluate_table_of_classes
-    from greenstick.decision.operating_points import given_point
     from greenstick.evidence.class_rows import kind_of
     from greenstick.evidence.evidence import evaluate as judge
     from greenstick.evidence.evidence import write_evidence
@@ -82,10 +93,12 @@ def evaluate(
         write_scores,
     )
 
-    table = rows_where(read_table(scores, columns=pairs_of(column)), pairs_of(where))
+    read = partial(read_table, columns=pairs_of(column))
+    whole = read(scores)
+    table = rows_where(whole, pairs_of(where))
     split = one_split(table)
     if kind_of(table):
-        if positive or negative or pool or prevalence or specificities:
+        if positive or negative or pool or prevalence or specificities or choose_on:
             raise typer.BadParameter("--positive, --pool and the like need a column 'score'.")
         evaluate_table_of_classes(
             table,
@@ -98,14 +111,18 @@ def evaluate(
             as_json=as_json,
         )
         return
-    table = tidy_scores(table, positive=positive or [], negative=negative or [])
-    if threshold is not None:
-        table = table.drop("decision", strict=False)  # the stated threshold decides
-    if pool is not None:
-        table = pool_by_patient(table, pool)
+
+    def ready(part: pl.DataFrame) -> pl.DataFrame:
+        tidy = tidy_scores(part, positive=positive or [], negative=negative or [])
+        return tidy if pool is None else pool_by_patient(tidy, pool)
+
+    table = ready(table)
+    point = operating_point(threshold, choose_on, rule, target, whole=whole, read=read, ready=ready)
+    if point is not None:
+        table = table.drop("decision", strict=False)  # the threshold decides
     evidence = judge(
         table,
-        point=None if threshold is None else given_point(threshold),
+        point=point,
         rows=rows or split or "test",
         seed=seed,
         subgroups=subgroup or [],

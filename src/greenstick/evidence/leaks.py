@@ -114,14 +114,15 @@ def _calls_alone(rows: ScoredRows, calls: Bools | None) -> Finding:
         return Finding(
             "calls-fit-evaluated-rows",
             Severity.WARNING,
-            "The calls are those of the best threshold for these very rows.",
-            remedy="Make sure that it was chosen on other rows.",
+            "Nothing says where the calls come from, and they are those of the best threshold for "
+            "these very rows, as they seldom are by chance.",
+            remedy="Give the threshold, or the rows it was chosen on (--choose-on).",
         )
     return Finding(
         "calls-of-unknown-origin",
         Severity.NOTE,
         "The table says which images are called, and not where the threshold comes from.",
-        remedy="Make sure that it was not chosen on these rows.",
+        remedy="Give the threshold, or the rows it was chosen on (--choose-on).",
     )
 
 
