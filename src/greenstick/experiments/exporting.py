@@ -22,7 +22,7 @@ from greenstick.reading.finding import walk
 from greenstick.reading.reader import find_model
 
 Format = Literal["onnx", "openvino", "openvino-int8", "torchscript"]
-_ENDINGS: dict[Format, str] = {
+_ENDINGS: dict[str, str] = {
     "onnx": "onnx", "openvino": "xml", "openvino-int8": "xml", "torchscript": "pt"
 }  # fmt: skip
 _CHECKED, _QUANTIZED = 16, 300
