@@ -118,13 +118,14 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=2000)
     parser.add_argument("--replicates", type=int, default=1000, help="0: no bootstrap, quick.")
     parser.add_argument("--images", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--per-patient", type=int, nargs="+", default=[1, 4], help="Images of one.")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="Write the table here too.")
     options = parser.parse_args()
     truth = truth_of(0.5)
     table: dict[str, dict[str, dict[str, float]]] = {}
     for images in options.images:
-        for per_patient in (1, 4):
+        for per_patient in options.per_patient:
             world = World(images, per_patient, 0.5)
             start = time.perf_counter()
             table[str(world)] = simulate(

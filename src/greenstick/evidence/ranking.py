@@ -41,6 +41,11 @@ class Ranking:
     above: Ints
     ends: Ints
 
+    @property
+    def tied(self) -> bool:
+        """Whether any row with a fracture has the score of another row."""
+        return bool((self.ends - self.above > 1).any())
+
     def row_weights(self, weights: Ints) -> Ints:
         """Return (b, n) weights of the ranked rows from (b, patients) weights."""
         return weights if self.patients is None else weights.take(self.patients, axis=1)
@@ -107,14 +112,19 @@ def steps(ranking: Ranking, by_row: Ints) -> Steps:
     if not by_fracture.shape[1]:
         nothing = np.zeros((len(by_row), 0))
         return Steps(nothing, nothing, nothing, nothing, total.astype(np.float64))
-    gained = np.add.reduceat(by_fracture, ranking.firsts, axis=1)
+    tied = ranking.tied
+    gained = np.add.reduceat(by_fracture, ranking.firsts, axis=1) if tied else by_fracture
     tp = np.cumsum(gained, axis=1)
-    before = called.take(np.maximum(ranking.above, 0), axis=1) * (ranking.above >= 0)
+    fp = (called.take(ranking.ends, axis=1) - tp).astype(np.float64)
+    fp_above = fp  # a fracture that is tied with none
+    if tied:
+        before = called.take(np.maximum(ranking.above, 0), axis=1) * (ranking.above >= 0)
+        fp_above = (before - tp + gained).astype(np.float64)
     return Steps(
         gained=gained.astype(np.float64),
         tp=tp.astype(np.float64),
-        fp_above=(before - tp + gained).astype(np.float64),
-        fp=(called.take(ranking.ends, axis=1) - tp).astype(np.float64),
+        fp_above=fp_above,
+        fp=fp,
         negatives=(total - tp[:, -1]).astype(np.float64),
     )
 
