@@ -43,6 +43,7 @@ VERBS = [
     ("compare",),
     ("readers",),
     ("read",),
+    ("export",),
     ("report",),
 ]
 
