@@ -202,6 +202,9 @@ def readers(
     scores: Annotated[
         Path | None, typer.Option(help="Scores of a model on the same images.")
     ] = None,
+    scores_column: Annotated[
+        list[str] | None, typer.Option(help="OURS=THEIRS in these scores (repeatable).")
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="The model's operating point, fixed beforehand.")
     ] = None,
@@ -219,7 +222,9 @@ def readers(
         read_scores(ratings, columns=pairs_of(column), positive=positive or []),
         call_from=call_from,
         reference=reference,
-        model=None if scores is None else read_scores(scores, positive=positive or []),
+        model=None
+        if scores is None
+        else read_scores(scores, columns=pairs_of(scores_column), positive=positive or []),
         model_name="model" if scores is None else scores.stem,
         point=None if threshold is None else given_point(threshold),
         missing="drop" if drop_missing else "refuse",
