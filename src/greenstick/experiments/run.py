@@ -31,6 +31,7 @@ from greenstick.experiments.run_folder import (
     write_table,
 )
 from greenstick.experiments.training_all import train_all
+from greenstick.training.checks import advise
 
 
 def run_experiment(
@@ -77,6 +78,9 @@ def run_experiment(
         _decode(run, cohort, experiment, console)
     with stages.stage("split"):
         splits = _splits(run, cohort, experiment, console)
+    advice = advise(experiment.recipe, experiment.model)
+    for finding in advice:
+        console.print(f"[yellow]{finding.message}[/yellow] {finding.remedy}", highlight=False)
     with stages.stage("training"):
         folds, failed = train_all(run, experiment, cohort, splits, effort, console)
         if not is_main_process():
@@ -90,7 +94,7 @@ def run_experiment(
     with stages.stage("pictures"):
         write_overlays(run, cohort, experiment, concluded)
     with stages.stage("evidence"):
-        findings = [*incomplete(missing), *searched(run, experiment)]
+        findings = [*incomplete(missing), *searched(run, experiment), *advice]
         evidence = judge(run, experiment, concluded, findings)
     write_evidence(evidence, run / "evidence.json")
     if not missing:

@@ -4,9 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
+from greenstick.findings import Finding, Severity
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import TrainingData
+
+#: Measured on a phantom cohort; see docs/training.md.
+SAFE_FOLDED_LR = 1e-4
 
 
 def check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> None:
@@ -33,6 +37,24 @@ def check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> N
             f"{recipe.canvas_px} px.",
             remedy="Open the pixel store with the recipe's canvas_px.",
         )
+
+
+def advise(recipe: Recipe, settings: ClassifierSettings) -> list[Finding]:
+    """Return what is likely to go wrong with these settings, though they can be trained."""
+    folded = settings.batch_norm == "fold" and settings.weights != "none"
+    part_frozen = recipe.frozen_stages or recipe.freeze == "head-only"
+    if not folded or part_frozen or recipe.lr <= SAFE_FOLDED_LR:
+        return []
+    return [
+        Finding(
+            code="rate-high-without-norms",
+            severity=Severity.WARNING,
+            message=f"A learning rate of {recipe.lr:g} is high for a network of folded norms all "
+            "of whose stages are trained: it may come to say the same of every image.",
+            remedy=f"Lower recipe.lr to {SAFE_FOLDED_LR:g}, freeze some stages "
+            "(recipe.frozen_stages), or set model.batch_norm to 'keep'.",
+        )
+    ]
 
 
 def _check_labels(name: str, labels: NDArray[np.int64], settings: ClassifierSettings) -> None:
