@@ -188,7 +188,7 @@ def test_scores_beyond_0_and_1_are_ranked_but_not_calibrated(scores_table: Draw)
 def test_percentages_are_suspected(scores_table: Draw) -> None:
     found = judged(scores_table().with_columns(score=100 * pl.col("score")))
     remedies = [f.remedy for f in found.findings if f.code == "scores-not-probabilities"]
-    assert remedies == ["If they are percentages, divide them by 100."]
+    assert remedies == ["If they are percentages, divide them by 100 (--percent)."]
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -42,6 +42,7 @@ def evaluate(
     positive: Positive = None,
     negative: Negative = None,
     where: Where = None,
+    percent: Annotated[bool, typer.Option("--percent", help="Scores are percentages.")] = False,
     threshold: Annotated[
         float | None, typer.Option(help="An operating point fixed before these rows were seen.")
     ] = None,
@@ -98,7 +99,7 @@ def evaluate(
     table = rows_where(whole, pairs_of(where))
     split = one_split(table)
     if kind_of(table):
-        if positive or negative or pool or prevalence or specificities or choose_on:
+        if positive or negative or percent or pool or prevalence or specificities or choose_on:
             raise typer.BadParameter("--positive, --pool and the like need a column 'score'.")
         evaluate_table_of_classes(
             table,
@@ -114,6 +115,7 @@ def evaluate(
 
     def ready(part: pl.DataFrame) -> pl.DataFrame:
         tidy = tidy_scores(part, positive=positive or [], negative=negative or [])
+        tidy = tidy.with_columns(pl.col("score") / (100 if percent else 1))
         return tidy if pool is None else pool_by_patient(tidy, pool)
 
     table = ready(table)

@@ -53,10 +53,10 @@ def _probabilities(rows: ScoredRows) -> Finding:
         return Finding("scores-are-probabilities", Severity.PASSED, "Scores lie within 0 and 1.")
     return Finding(
         "scores-not-probabilities",
-        Severity.NOT_APPLICABLE,
+        Severity.NOTE if percent else Severity.NOT_APPLICABLE,
         f"Scores run from {low:.3g} to {high:.3g}: they are taken as logits or ranks, and "
         "calibration is not judged.",
-        remedy="If they are percentages, divide them by 100."
+        remedy="If they are percentages, divide them by 100 (--percent)."
         if percent
         else "Calibrate them on other rows first to have their probabilities judged.",
     )
