@@ -83,6 +83,16 @@ def test_all_classes_may_be_taken_for_one(saved: Save) -> None:
     assert rows.truth.classes.tolist() == rows.predictions.classes.tolist() == [0, 0]
 
 
+def test_readings_of_a_classifier_are_predictions(saved: Save) -> None:
+    truth = coco() | {"categories": [{"id": 1, "name": "fracture"}]}
+    truth["annotations"] = truth["annotations"][1:]
+    box = {"x": 1, "y": 2, "width": 3, "height": 4, "probability": 0.7}
+    content = {"readings": [{"path": "/far/a/one.png", "boxes": [box]}, {"path": "x", "boxes": []}]}
+    boxes = read_boxes(saved(truth), saved(content)).rows.predictions
+    assert (boxes.images.tolist(), boxes.scores.tolist()) == ([0], [0.7])
+    assert boxes.xywh.tolist() == [[1, 2, 3, 4]]
+
+
 def test_no_predictions_is_an_empty_list(saved: Save) -> None:
     assert len(read_boxes(saved(coco()), saved([])).rows.predictions) == 0
 

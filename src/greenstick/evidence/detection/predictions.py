@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ def read_predictions(
     Parameters
     ----------
     path
-        COCO results (``.json``: a list of ``image_id``, ``category_id``, ``bbox``, ``score``), or
+        COCO results (``.json``: a list of ``image_id``, ``category_id``, ``bbox``, ``score``),
+        ``readings.json``, or
         CSV or Parquet with ``image``, ``x``, ``y``, ``width``, ``height``, ``score`` and, where
         there are several classes, ``class``. An image goes by its id, its file name, or that
         name without folders or ending, where only one has it.
@@ -82,20 +83,37 @@ def on_truth(
 
 def _from_json(path: Path) -> pl.DataFrame:
     content = load_json(path)
-    entries = content.get("annotations") if isinstance(content, dict) else content
     try:
-        rows = [
-            (str(one["image_id"]), _category(one), *map(float, one["bbox"]), float(one["score"]))
-            for one in entries or []
-        ]
+        rows = _readings(content) if isinstance(content, dict) else _results(content)
         names = ("image", "class", *COLUMNS[1:])
         dtypes = [pl.String, pl.String, *[pl.Float64] * len(COLUMNS[1:])]
         return pl.DataFrame(rows, schema=list(zip(names, dtypes, strict=True)), orient="row")
     except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError):
         raise GreenstickError(
-            f"{path.name} holds no COCO results.",
+            f"{path.name} holds no COCO results and no readings.",
             remedy="It must be a list of image_id, category_id, bbox (four numbers) and score.",
         ) from None
+
+
+def _results(content: Any) -> list[tuple[Any, ...]]:
+    return [
+        (str(one["image_id"]), _category(one), *map(float, one["bbox"]), float(one["score"]))
+        for one in content
+    ]
+
+
+def _readings(content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the boxes of ``readings.json``: those that stand out on a classifier's heat maps."""
+    readings = content["readings"]
+    files = [PurePath(reading["path"]).name for reading in readings]
+    if len(set(files)) < len(files):  # then only whole paths tell them apart
+        files = [reading["path"] for reading in readings]
+    names = ("x", "y", "width", "height", "probability")
+    return [
+        (file, None, *(float(box[name]) for name in names))
+        for file, reading in zip(files, readings, strict=True)
+        for box in reading["boxes"]
+    ]
 
 
 def _category(one: Mapping[str, Any]) -> str | None:
