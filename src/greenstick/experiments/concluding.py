@@ -10,9 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from greenstick.cohorts.cohort import Cohort
-from greenstick.decision.nested import fit_inside
 from greenstick.errors import GreenstickError
-from greenstick.experiments.deciding import Decision, decide_on, said, scores_of
+from greenstick.experiments.deciding import (
+    Decision,
+    class_scores_of,
+    decide_by,
+    decide_on,
+    said,
+    scores_of,
+)
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.explain import MAPS, explain, read_maps
 from greenstick.experiments.familiarity import note_familiar
@@ -29,11 +35,23 @@ from greenstick.training.keeper import HISTORY
 
 @dataclass(frozen=True, eq=False)
 class Concluded:
-    """A fold whose networks are all trained, with what was decided for it."""
+    """A fold whose networks are all trained, with what was decided for it.
+
+    Attributes
+    ----------
+    scores
+        Of its valid and test rows, as in ``scores.parquet``.
+    logits
+        (n, C) of its test rows, in their order there.
+    class_scores
+        Of its test rows, where there are several classes.
+    """
 
     fold: Fold
     decision: Decision
     scores: pl.DataFrame
+    logits: NDArray[np.float64]
+    class_scores: pl.DataFrame | None
 
     def maps(self, run: RunFolder) -> dict[str, NDArray[np.float32]]:
         """Return the cell logits of each test image, float32 (h, w)."""
@@ -101,12 +119,20 @@ def _fold(
     if fold.inner and len(inner) < 2:
         raise GreenstickError("fewer than two inner folds are left.", remedy="Run it again.")
     decision = decide_on(run, fold, inner, cohort, experiment.decision)
+    valid, test = (said(run, fold.members, cohort, split) for split in ("valid", "test"))
     scores = [
-        scores_of(said(run, fold.members, cohort, split), split, fold, decision)
-        for split in ("valid", "test")
+        scores_of(valid, "valid", fold, decision),
+        scores_of(test, "test", fold, decision),
     ]
+    classes = decision.classes
     _write_model(run, experiment, fold, decision)
-    return Concluded(fold, decision, pl.concat(scores))
+    return Concluded(
+        fold,
+        decision,
+        pl.concat(scores),
+        test.logits,
+        None if classes is None else class_scores_of(test, "test", fold, classes),
+    )
 
 
 def _write_model(run: RunFolder, experiment: Experiment, fold: Fold, decision: Decision) -> None:
@@ -146,17 +172,10 @@ def _join(
     first = [each for each in concluded if each.fold.repeat == concluded[0].fold.repeat]
     members = [member for each in first for member in each.fold.members]
     parts = [run.work(member.name) / MODEL for member in members]
-    out_of_fold = pl.concat([each.scores.filter(split="test") for each in first])
-    how = experiment.decision
-    temperature, point = fit_inside(
-        out_of_fold.select("image", "label", "logit", inner_fold="fold"),
-        rule=how.rule,
-        target=how.target,
-    )
-    decision = Decision(
-        temperature.model_copy(update={"fitted_on": "out-of-fold rows"}),
-        point.model_copy(update={"chosen_on": "out-of-fold rows"}),
-    )
+    rows = pl.concat([each.fold.rows(cohort, "test") for each in first])
+    logits = np.concatenate([each.logits for each in first])
+    settings = first[0].decision.settings
+    decision = decide_by(rows, logits, settings, experiment.decision, "out-of-fold rows")
     name = ensemble_name(experiment, concluded[0].fold.backbone)
     card = decision.on_card(_named(read_card(parts[0]), experiment, name))
     card = card.model_copy(update={"training_data": _all_of(cohort, first, card.training_data)})
@@ -216,3 +235,6 @@ def _write_tables(
         explained.append(table.with_columns(each.fold.columns()))
     write_table(pl.concat(explained), run / "explanations.parquet")
     write_table(pl.concat([each.scores for each in concluded]), run / "scores.parquet")
+    of_classes = [each.class_scores for each in concluded if each.class_scores is not None]
+    if of_classes:
+        write_table(pl.concat(of_classes, how="diagonal"), run / "classes.parquet")

@@ -1,6 +1,6 @@
 """What a job does: train, score its rows, and leave what it found in its folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import Classifier
 from greenstick.training.fit import FitResult, fingerprint, fit
 from greenstick.training.keeper import HISTORY, TrainingProgress
+from greenstick.training.labels import NO_FRACTURE
 from greenstick.training.predict import Predictions, predict
 from greenstick.training.samples import Rows, TrainingData, make_rows
 
@@ -96,7 +97,9 @@ def _score(run: RunFolder, job: Job, cohort: Cohort, pixels: Pixels, model: Clas
         )
         tables.append(_table(rows["image"], split, found))
         if split == "test" and job.settings.keep != "scores":
-            write_maps(folder / MAPS, rows["image"].to_list(), _shown(found))
+            write_maps(
+                folder / MAPS, rows["image"].to_list(), _shown(found, model.settings.classes)
+            )
     write_table(pl.concat(tables), folder / LOGITS)
 
 
@@ -105,9 +108,11 @@ def _table(images: pl.Series, split: str, found: Predictions) -> pl.DataFrame:
     return pl.DataFrame([images, logits]).with_columns(split=pl.lit(split))
 
 
-def _shown(found: Predictions) -> NDArray[np.float32]:
-    """Return each image's map, of several classes that of the likeliest: float32 (n, h, w)."""
-    return np.asarray(found.maps[np.arange(len(found.maps)), found.logits.argmax(axis=1)])
+def _shown(found: Predictions, classes: Sequence[str]) -> NDArray[np.float32]:
+    """Return each image's map, of several kinds of fracture the likeliest's: float32 (n, h, w)."""
+    kinds = [number for number, name in enumerate(classes) if name != NO_FRACTURE]
+    likeliest = np.array(kinds)[found.logits[:, kinds].argmax(axis=1)]
+    return np.asarray(found.maps[np.arange(len(found.maps)), likeliest])
 
 
 def _draft(

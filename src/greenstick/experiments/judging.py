@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from greenstick.decision.calibration import Temperature
+from greenstick.decision.operating_points import OperatingPoint
 from greenstick.evidence.comparisons import Contender, compare_all, write_comparisons
 from greenstick.evidence.evidence import Evidence, evaluate, write_evidence
 from greenstick.evidence.localisation import localisation
+from greenstick.evidence.multiclass import evaluate_classes, write_class_evidence
 from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.run_folder import RunFolder, opened_test_at
@@ -35,11 +38,54 @@ def judge(
     judged = {
         backbone: _judge(run, experiment, mine, findings) for backbone, mine in by_backbone.items()
     }
+    _judge_classes(run, experiment, by_backbone)
     if len(judged) > 1:
         for backbone, evidence in judged.items():
             write_evidence(evidence, run / "evidence" / f"{backbone}.json")
         _compare(run, experiment, by_backbone)
     return next(iter(judged.values()))
+
+
+def _judge_classes(
+    run: RunFolder, experiment: Experiment, by_backbone: Mapping[str, list[Concluded]]
+) -> None:
+    """Write ``classes.json`` of the first backbone, and of each one where there are several."""
+    for place, (backbone, mine) in enumerate(by_backbone.items()):
+        tables = [each.class_scores for each in mine if each.class_scores is not None]
+        if not tables:
+            return
+        evidence = evaluate_classes(
+            pl.concat(tables, how="diagonal"),
+            classes=experiment.model.classes,
+            points=_class_points(mine),
+            calibrations=_class_calibrations(mine),
+            rows="test",
+            seed=experiment.seed,
+            replicates=experiment.evidence.replicates,
+            subgroups=experiment.evidence.subgroups,
+        )
+        if place == 0:
+            write_class_evidence(evidence, run / "classes.json")
+        if len(by_backbone) > 1:
+            write_class_evidence(evidence, run / "evidence" / f"{backbone}.classes.json")
+
+
+def _class_points(mine: Sequence[Concluded]) -> dict[str, list[OperatingPoint]]:
+    """Return the points of each class that has one in every fold."""
+    points: dict[str, list[OperatingPoint]] = {}
+    for each in mine:
+        if (decided := each.decision.classes) is not None:
+            for name, point in zip(decided.settings.classes, decided.points, strict=True):
+                points.setdefault(name, []).extend([] if point is None else [point])
+    return {name: found for name, found in points.items() if len(found) == len(mine)}
+
+
+def _class_calibrations(mine: Sequence[Concluded]) -> dict[str, Temperature]:
+    """Return what made the scores of each class, where there is one fold."""
+    decided = mine[0].decision.classes
+    if len(mine) > 1 or decided is None:
+        return {}
+    return dict(zip(decided.settings.classes, decided.temperatures, strict=True))
 
 
 def _compare(

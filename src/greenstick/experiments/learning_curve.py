@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from greenstick.cohorts.cohort import Cohort
-from greenstick.decision.calibration import fit_temperature
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import Estimate, Record
 from greenstick.evidence.rows import to_rows
-from greenstick.experiments.deciding import said
+from greenstick.experiments.deciding import decide_by, said
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.folds import Fold
 from greenstick.experiments.jobs import Job
 from greenstick.experiments.run_folder import RunFolder
+from greenstick.experiments.sections import DecisionSection
 from greenstick.files import write_text
 
 Floats = NDArray[np.float64]
@@ -110,6 +110,7 @@ def learning_curve(
     cohort: Cohort,
     backbone: str,
     jobs: Sequence[Mapping[float, Job]],
+    how: DecisionSection,
     seed: int,
 ) -> LearningCurve:
     """Judge each share's networks on the test rows of their folds together.
@@ -119,18 +120,23 @@ def learning_curve(
     jobs
         Of each fold, its jobs by share; all are done.
     """
-    points = [_point(run, cohort, share, [of[share] for of in jobs]) for share in sorted(jobs[0])]
+    points = [
+        _point(run, cohort, share, [of[share] for of in jobs], how) for share in sorted(jobs[0])
+    ]
     return LearningCurve(model=backbone, points=points, law=fit_power_law(points, seed))
 
 
-def _point(run: RunFolder, cohort: Cohort, share: float, jobs: list[Job]) -> CurvePoint:
+def _point(
+    run: RunFolder, cohort: Cohort, share: float, jobs: list[Job], how: DecisionSection
+) -> CurvePoint:
     tables, patients, images = [], [], []
     for job in jobs:
         valid, test = (said(run, [job], cohort, split) for split in ("valid", "test"))
         # Folds differ in scale: each is brought to probabilities by its own validation rows.
-        temperature = fit_temperature(valid.logits, valid.rows["label"], fitted_on="valid")
-        score = pl.Series("score", temperature.apply(test.logits))
-        tables.append(test.rows.select("image", "patient", "label").with_columns(score))
+        decision = decide_by(valid.rows, valid.logits, job.settings.model, how, "valid")
+        score = decision.temperature.apply(decision.of_fracture(test.logits))
+        table = test.rows.select("image", "patient", "label")
+        tables.append(table.with_columns(score=pl.Series(score)))
         train = job.images.filter(split="train")
         rows = cohort.table.join(train, on="image", how="semi")
         patients.append(cohort.with_table(rows).patients().n_unique())
@@ -204,6 +210,8 @@ def draw_learning_curves(
         jobs = [share_jobs(fold, cohort, shares, experiment.split.seed) for fold in mine]
         whole = [of for of in jobs if not any(job.name in failed for job in of.values())]
         if whole:
-            curves.append(learning_curve(run, cohort, backbone, whole, experiment.seed))
+            curves.append(
+                learning_curve(run, cohort, backbone, whole, experiment.decision, experiment.seed)
+            )
     found = LearningCurves(curves=curves)
     write_text(found.model_dump_json(indent=1) + "\n", run / "learning_curve.json")

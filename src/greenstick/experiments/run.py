@@ -14,6 +14,7 @@ from greenstick.cohorts.splits import split_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import Evidence, write_evidence
 from greenstick.experiments.bars import bar
+from greenstick.experiments.classes import check_classes
 from greenstick.experiments.concluding import conclude
 from greenstick.experiments.costs import costs_of
 from greenstick.experiments.effort import PLAIN_EFFORT, Effort
@@ -70,6 +71,7 @@ def run_experiment(
         Where the cohort is missing or unfit, the folder holds something else, or no fold has a
         result.
     """
+    check_classes(experiment.model)
     run = open_run(experiment, folder, overwrite=overwrite and is_main_process())
     stages = _Stages(run, console, experiment.seed)
     with stages.stage("audit"):
