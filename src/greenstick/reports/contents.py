@@ -39,6 +39,7 @@ class CardData(_Facts):
     """How much a model was trained on."""
 
     n_images: int = 0
+    source: str = ""
 
 
 class CardFacts(_Facts):
@@ -81,6 +82,10 @@ class RunContents:
         One row a picture: ``image``, ``file``, ``kind``, ``score``, ``label``.
     cards
         The card of each model, by its folder's name.
+    models
+        One row a backbone: what it costs.
+    trials
+        One row a trial of searched settings.
     """
 
     path: Path
@@ -97,6 +102,8 @@ class RunContents:
     explanations: pl.DataFrame | None
     overlays: pl.DataFrame | None
     cards: dict[str, CardFacts]
+    models: pl.DataFrame | None
+    trials: pl.DataFrame | None
 
 
 def read_contents(path: Path) -> RunContents:
@@ -124,6 +131,8 @@ def read_contents(path: Path) -> RunContents:
         explanations=_table(path / "explanations.parquet", ("image", "peak_hit")),
         overlays=_table(path / "overlays.parquet", ("image", "file", "kind", "score", "label")),
         cards=_cards(path / "models"),
+        models=_table(path / "models.parquet", ("model", "parameters", "ms_per_image")),
+        trials=_table(path / "trials.parquet", ("trial", "params", "value", "state", "seconds")),
     )
 
 

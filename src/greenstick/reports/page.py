@@ -12,6 +12,8 @@ from greenstick.evidence.evidence import Evidence, calls_of
 from greenstick.findings import Finding, Severity
 from greenstick.reports import figures
 from greenstick.reports.cases import CaseGroup, read_cases
+from greenstick.reports.checklist_page import NAME as CHECKLIST
+from greenstick.reports.checklist_page import write_checklist
 from greenstick.reports.contents import RunContents, read_contents
 from greenstick.reports.exploring import Exploration, explore
 from greenstick.reports.flow import Flow, count_flow, draw_flow
@@ -38,7 +40,7 @@ _SECTIONS = (
 
 
 def write_report(run: Path) -> Path:
-    """Write ``report.html`` into a finished run folder and return its path.
+    """Write ``report.html``, and ``checklist.html`` beside it, and return the report's path.
 
     The page opens without a network; its one script moves a threshold over embedded counts. It
     shows no patient identifier: an image whose path holds one is called by its row.
@@ -50,6 +52,7 @@ def write_report(run: Path) -> Path:
     """
     contents = read_contents(run)
     page = render("report.html.j2", **_context(contents))
+    write_checklist(contents, run / CHECKLIST)
     return write_page(page, run / "report.html")
 
 
