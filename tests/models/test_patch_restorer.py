@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from greenstick.errors import GreenstickError
-from greenstick.models.patch_checkpoint import WEIGHTS, load_restorer, save_restorer
+from greenstick.models.patch_checkpoint import RESTORER_WEIGHTS, load_restorer, save_restorer
 from greenstick.models.patch_critic import PatchCritic
 from greenstick.models.patch_restorer import (
     PASSES,
@@ -76,8 +76,8 @@ def test_a_restorer_comes_back_from_disk(tmp_path: Path) -> None:
     images = torch.rand(1, 1, 32, 32)
     with torch.no_grad():
         assert torch.equal(restore(again, images), restore(network, images))
-    (tmp_path / WEIGHTS).write_bytes(b"x")
-    with pytest.raises(GreenstickError, match="no restorer"):
+    (tmp_path / RESTORER_WEIGHTS).write_bytes(b"x")
+    with pytest.raises(GreenstickError, match="does not hold"):
         load_restorer(tmp_path)
 
 

@@ -101,11 +101,13 @@ def restore(restorer: Restorer, images: Tensor) -> Tensor:
     restored
         (N, 1, H, W) in [0, 1]: each pixel as its hole was filled.
     """
-    n, _, height, width = images.shape
+    height, width = images.shape[-2:]
     holes = checkered(height, width, restorer.settings.patch_px).to(images)
-    made: Restoration = restorer(images.repeat(PASSES, 1, 1, 1), holes.repeat_interleave(n, dim=0))
-    filled = made.images.view(PASSES, n, 1, height, width)
-    return (filled * holes[:, None]).sum(dim=0).clamp(0.0, 1.0)
+    passes = holes.expand(len(images), -1, -1, -1, -1)
+    pictures = images[:, None].expand(-1, PASSES, -1, -1, -1)
+    made: Restoration = restorer(pictures.flatten(0, 1), passes.flatten(0, 1))
+    filled = made.images.reshape(-1, PASSES, 1, height, width)
+    return (filled * holes).sum(dim=1).clamp(0.0, 1.0)
 
 
 def restore_scales(restorer: Restorer, images: Tensor) -> Tensor:
