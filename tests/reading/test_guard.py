@@ -5,9 +5,10 @@ import pytest
 
 from greenstick.errors import GreenstickError
 from greenstick.findings import Severity
+from greenstick.models.familiar import learn_familiar
 from greenstick.radiographs.opening import open_radiograph
 from greenstick.radiographs.radiograph import Radiograph
-from greenstick.reading.guard import guard, refusal
+from greenstick.reading.guard import Wanted, guard, is_familiar, refusal, warnings_of
 
 
 def film(**changes: object) -> Radiograph:
@@ -62,3 +63,59 @@ def test_every_radiograph_of_a_sample_may_be_read(fracatlas: Path) -> None:
         codes.append(refused.code if refused else "")
     assert len(codes) > 50
     assert set(codes) == {""}
+
+
+def noisy(low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    dice = np.random.default_rng(1)
+    return dice.uniform(low, high, (300, 200)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"pixels": np.maximum(noisy(), (noisy() < 0.6).astype(np.float32))}, "exposure"),
+        ({"pixels": noisy(0.0, 0.2)}, "exposure"),
+        ({"pixels": np.round(noisy() * 9) / np.float32(9)}, "levels"),
+        ({"original_size_px": (60, 90)}, "resolution"),
+        ({"body_part": "CHEST"}, "body-part"),
+    ],
+)
+def test_what_is_odd_is_warned_of_and_read(changes: dict[str, object], code: str) -> None:
+    findings = guard(film(**changes), Wanted(canvas_px=384))
+    assert refusal(findings) is None
+    assert [f.code for f in findings if f.severity is Severity.WARNING] == [code] or (
+        code == "resolution"
+    )
+    assert warnings_of(findings)
+
+
+def test_an_inverted_film_is_warned_of() -> None:
+    rows, columns = np.mgrid[-150:150, -100:100]
+    limb = np.exp(-((columns / 30.0) ** 2)).astype(np.float32) * 0.8 + noisy(0.0, 0.05)
+    for pixels, inverted in ((limb, False), (1.0 - limb, True)):
+        messages = warnings_of(guard(film(pixels=np.clip(pixels, 0, 1).astype(np.float32))))
+        assert any("inverted" in message for message in messages) is inverted
+    assert rows.shape == limb.shape
+
+
+def test_modalities_by_choice_pass_where_they_are_chosen() -> None:
+    assert refusal(guard(film(modality="RF"), Wanted(accept=("RF",)))) is None
+    refused = refusal(guard(film(modality="RF")))
+    assert refused is not None
+    assert refused.code == "modality"
+
+
+def test_a_strange_look_is_warned_of_and_a_stranger_one_not_read() -> None:
+    dice = np.random.default_rng(0)
+    known = learn_familiar(
+        dice.normal(size=(300, 8)), dice.normal(size=(300, 8)), chosen_on="valid"
+    )
+    ordinary = np.zeros(8, np.float32)
+    severities = [is_familiar(known, ordinary + step).severity for step in (0.0, 4.0, 40.0)] + [
+        is_familiar(None, ordinary).severity,
+        is_familiar(known, None).severity,
+    ]
+    assert severities == [
+        Severity.PASSED, Severity.WARNING, Severity.ERROR,
+        Severity.NOT_APPLICABLE, Severity.NOT_APPLICABLE,
+    ]  # fmt: skip

@@ -1,12 +1,22 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from greenstick import RESEARCH_USE
 from greenstick.errors import GreenstickError
-from greenstick.reading.results import COLUMNS, Reading, Readings, read_json, write_csv, write_json
+from greenstick.reading.results import (
+    COLUMNS,
+    Box,
+    Reading,
+    Readings,
+    json_schema,
+    read_json,
+    write_csv,
+    write_json,
+)
 
 READ = Reading(
     path='sc"ans/a, b.png',
@@ -63,3 +73,27 @@ def test_something_else_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "readings.json").write_text(content)
     with pytest.raises(GreenstickError, match="holds no readings"):
         read_json(tmp_path / "readings.json")
+
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "readings.schema.json"
+
+
+def test_the_documented_schema_is_that_of_the_code(tmp_path: Path) -> None:
+    assert json.loads(SCHEMA.read_text()) == json_schema()
+    write_json(ALL, tmp_path / "readings.json")
+    document = json.loads((tmp_path / "readings.json").read_text())
+    assert set(document) == set(json_schema()["required"])
+    fields = json_schema()["$defs"]["Reading"]["properties"]
+    assert set(document["readings"][0]) == set(fields)
+
+
+def test_boxes_and_warnings_come_back_and_stand_in_the_table(tmp_path: Path) -> None:
+    box = Box(x=1.0, y=2.0, width=3.0, height=4.0, probability=0.5)
+    found = replace(READ, boxes=(box,), warnings=("It is dark.", "It is small."))
+    both = Readings(model={}, complete=True, readings=[found])
+    write_json(both, tmp_path / "readings.json")
+    assert read_json(tmp_path / "readings.json").readings == [found]
+    write_csv(both, tmp_path / "readings.csv")
+    with (tmp_path / "readings.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["boxes"], row["warnings"]) == ("1.0 2.0 3.0 4.0 0.5", "It is dark. It is small.")

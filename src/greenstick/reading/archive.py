@@ -190,8 +190,9 @@ class _Pictures:
         picture = overlay(
             examination.pixels,
             examination.heat,
+            boxes=[(box.x, box.y, box.width, box.height) for box in reading.boxes],
             score=reading.probability,
-            caption=reading.decision or "",
+            caption=_caption(reading),
             threshold=reading.threshold,
         )
         if self.overlays:
@@ -208,6 +209,11 @@ class _Pictures:
         except GreenstickError as error:
             return replace(reading, no_dicom=error.message)
         return replace(reading, dicom=" ".join(files))
+
+
+def _caption(reading: Reading) -> str:
+    warned = "; not without warnings" if reading.warnings else ""
+    return f"{reading.decision or ''}{warned}".strip("; ")
 
 
 def _dicom_writer(output: Path, reader: Reader, kinds: Sequence[Kind]) -> "DicomWriter | None":

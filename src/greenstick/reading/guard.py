@@ -83,20 +83,20 @@ def is_familiar(known: Familiar | None, look: NDArray[np.float32] | None) -> Fin
     distance = float(known.distance(look[None])[0])
     if distance <= 1.0:
         return Finding("familiar", Severity.PASSED, "It looks like what the model was trained on.")
-    rate = f"{100 * known.false_alarms:.0f} in 100 films of its own kind are farther off"
+    usual = f"{100 * (1 - known.false_alarms):.0f} in 100 films of its own kind stay within"
     if distance > FAR:
         return Finding(
             "familiar",
             Severity.ERROR,
-            f"It looks like nothing the model was trained on ({distance:.1f} times as far off as "
-            f"the limit that {rate}).",
+            "It looks like nothing the model was trained on: "
+            f"{distance:.1f} times the distance that {usual}.",
             remedy="Give a film of a kind that the model was trained on.",
         )
     return Finding(
         "familiar",
         Severity.WARNING,
-        f"It does not look like what the model was trained on ({distance:.1f} times as far off as "
-        f"the limit that {rate}).",
+        "It does not look like what the model was trained on: "
+        f"{distance:.1f} times the distance that {usual}.",
         remedy="Trust the answer only where the model was tested on films like this.",
     )
 

@@ -104,6 +104,10 @@ def print_audit(audit: Audit, page: Path, cleaned: Path | None, dropped: int) ->
     console.print(str(page), soft_wrap=True, markup=False)
 
 
+def _remark(reading: Reading) -> str:
+    return reading.reason or " ".join(reading.warnings)
+
+
 def print_readings(readings: Sequence[Reading], folder: Path) -> None:
     """Print the first readings as a table, how many could not be read, and where all are."""
     table = Table("file", "probability", "decision", "", box=None, pad_edge=False)
@@ -111,7 +115,7 @@ def print_readings(readings: Sequence[Reading], folder: Path) -> None:
         probability = "" if reading.probability is None else f"{reading.probability:.2f}"
         decision = reading.decision or ""
         said = "[yellow]not read[/yellow]" if reading.status == "not read" else decision
-        table.add_row(escape(Path(reading.path).name), probability, said, escape(reading.reason))
+        table.add_row(escape(Path(reading.path).name), probability, said, escape(_remark(reading)))
     console.print(table)
     if len(readings) > _SHOWN:
         console.print(f"... and {len(readings) - _SHOWN} more")
