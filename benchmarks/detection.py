@@ -1,7 +1,7 @@
 """Judging boxes, and finding them: what each step takes, with a baseline in the same run.
 
-First the intervals: 2,000 replicates by patient of every average precision and of FROC, matched once
-and weighed, against faster-coco-eval run anew on each sample of patients (timed over a few and
+First the intervals: 2,000 replicates by patient of every average precision and of FROC, matched
+once and weighed, against faster-coco-eval run anew on each sample of patients (timed over a few and
 scaled up). Then a detector, one image at a time from file to merged boxes: decoding, the network
 by PyTorch and by OpenVINO, merging. Run with ``python benchmarks/detection.py``; ``--model`` takes
 a detector of yours.
@@ -11,6 +11,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,9 +113,8 @@ def judge(replicates: int, loop: int) -> None:
         rows = drawn(images, boxes)
         ours = seconds(lambda rows=rows: weighed(rows, replicates))
         theirs = seconds(lambda rows=rows: anew(rows, loop)) / loop * replicates
-        print(
-            f"{images:6} {len(rows.predictions):7} {ours:7.1f} {theirs:10.0f} ({theirs / ours:.0f}x)"
-        )
+        count = len(rows.predictions)
+        print(f"{images:6} {count:7} {ours:7.1f} {theirs:10.0f} ({theirs / ours:.0f}x)")
 
 
 def find(model: Detector, card: DetectorCard, folder: Path, paths: list[Path]) -> None:
@@ -125,12 +125,7 @@ def find(model: Detector, card: DetectorCard, folder: Path, paths: list[Path]) -
     network.reshape([1, 1, card.canvas_px, card.canvas_px])
     compiled = openvino.compile_model(network, "CPU", options)
     model = model.eval().to(memory_format=torch.channels_last)
-    times: dict[str, list[float]] = {
-        "decode and fit": [],
-        "PyTorch": [],
-        "OpenVINO": [],
-        "merge": [],
-    }
+    times: dict[str, list[float]] = defaultdict(list)
     worst = 0.0
     for path in paths:
         begin = time.perf_counter()
@@ -153,9 +148,7 @@ def find(model: Detector, card: DetectorCard, folder: Path, paths: list[Path]) -
     each = {name: 1000 * statistics.median(values) for name, values in times.items()}
     shown = ", ".join(f"{name} {value:.1f}" for name, value in each.items())
     whole = each["decode and fit"] + each["OpenVINO"] + each["merge"]
-    print(
-        f"{card.detector.backbone}, {parameters:.1f} M parameters, {card.canvas_px} px: {shown}; "
-    )
+    print(f"{card.detector.backbone}, {parameters:.1f} M parameters, {card.canvas_px} px: {shown}")
     print(f"  file to boxes {whole:.1f} ms (median of {len(paths)}); largest gap {worst:.3f} px")
 
 
