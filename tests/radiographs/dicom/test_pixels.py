@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import uid
 from pydicom.data import get_testdata_file
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 
 from greenstick.errors import GreenstickError
 from greenstick.radiographs.canvas import fit
@@ -251,3 +251,20 @@ def test_an_image_in_the_high_bits_is_moved_down(write_dicom: Writer) -> None:
     image = np.random.default_rng(1).integers(0, 4096, (40, 30)).astype(np.uint16)
     path = write_dicom(image << np.uint16(4), BitsStored=12, HighBit=15)
     np.testing.assert_array_equal(decoded(path).values, image)
+
+
+@pytest.mark.parametrize("header", [(2, 64, 4_000_000_000), (2, 64, 10), (3, 64, 900), (2, 0, 900)])
+def test_segments_outside_the_frame_are_refused(
+    header: tuple[int, ...], twelve_bits: Values, write_dicom: Writer
+) -> None:
+    # imagecodecs would read beyond the frame, and take the process down.
+    path = write_dicom(twelve_bits, BitsStored=12, HighBit=11)
+    file = pydicom.dcmread(path)
+    file.compress(uid.RLELossless, encoding_plugin="pydicom")
+    file.save_as(path)
+    np.testing.assert_array_equal(decoded(path).values, twelve_bits)
+    frame = next(generate_frames(file.PixelData, number_of_frames=1))
+    broken = np.array([*header, *[0] * (16 - len(header))], "<u4").tobytes() + frame[64:]
+    path.write_bytes(path.read_bytes().replace(frame, broken))
+    with pytest.raises(GreenstickError, match="does not decode"):
+        open_dicom(path)

@@ -139,10 +139,24 @@ def _decode_native(
 def _decode_rle(frame: bytes, layout: Layout) -> Decoded:
     # The bytes of a value are stored apart; imagecodecs joins them to the type that is asked for.
     kind = np.dtype(f"<u{layout.bits_allocated // 8}")
+    _check_rle(frame, kind.itemsize)
     data = imagecodecs.dicomrle_decode(frame, kind)
     count = layout.rows * layout.columns
     values = np.frombuffer(data, kind, count).reshape(layout.rows, layout.columns)
     return Decoded(_meant(values, layout), "imagecodecs RLE")
+
+
+def _check_rle(frame: bytes, segments: int) -> None:
+    """See that segments lie within the frame, which imagecodecs takes on trust (PS3.5 G.5)."""
+    count, *offsets = np.frombuffer(frame, "<u4", 16).tolist()
+    ends = [*offsets[1:count], len(frame)]
+    starts = offsets[:count]
+    if (
+        count != segments
+        or starts[0] != 64
+        or any(a >= b for a, b in zip(starts, ends, strict=True))
+    ):
+        raise ValueError("The segments do not lie within the frame.")
 
 
 def _meant(values: Values, layout: Layout) -> Values:
