@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -12,6 +13,8 @@ from pydicom.dataset import Dataset
 from greenstick import RESEARCH_USE
 from greenstick.errors import GreenstickError
 from greenstick.reading.dicom_results.report import DECISIONS
+from greenstick.reading.dicom_results.writing import DicomWriter
+from greenstick.reading.reader import Examination
 from greenstick.reading.results import Decision
 
 from .conftest import HEIGHT, MADE, PRIVATE, SPOT, WIDTH, Wrote
@@ -103,7 +106,10 @@ def test_the_report_says_finding_probability_decision_and_by_whom(
     assert f"checksum: {wrote.facts['digest']}" in [
         item.TextValue for item in named(report, "Algorithm Parameters")
     ]
-    assert [item.TextValue for item in named(report, "Comment")] == [RESEARCH_USE]
+    assert [item.TextValue for item in named(report, "Comment")] == [
+        RESEARCH_USE,
+        *reading.warnings,
+    ]
 
 
 def test_the_report_and_the_marks_point_at_the_spot(make_film: Maker, write: Writer) -> None:
@@ -147,6 +153,26 @@ def test_a_model_without_a_threshold_decides_nothing(make_film: Maker, write: Wr
     reading = wrote.examination.reading
     assert peak.GraphicType == "POINT"
     assert peak.GraphicData == pytest.approx([reading.peak_x, reading.peak_y], abs=0.01)
+
+
+def test_warnings_doubt_and_spread_get_out(make_film: Maker, write: Writer, tmp_path: Path) -> None:
+    wrote = write(make_film())
+    reading = replace(
+        wrote.examination.reading, decision="doubt", low=0.1, high=0.3, warnings=("It is strange.",)
+    )
+    writer = DicomWriter(tmp_path / "again", wrote.facts, ("sr", "pr"))
+    names = writer.write(Examination(reading), wrote.picture, "film", made=MADE)
+    report, state = (pydicom.dcmread(tmp_path / "again" / name) for name in names)
+    comments = [item.TextValue for item in named(report, "Comment")]
+    assert comments == [RESEARCH_USE, "It is strange."]
+    assert number(report, "Probability, a deviation of the ensemble below") == 0.1
+    assert number(report, "Probability, a deviation of the ensemble above") == 0.3
+    (decision,) = named(report, "Decision of the model at its threshold")
+    assert decision.ConceptCodeSequence[0].CodeValue == "doubt"
+    assert not named(report, "Finding")
+    text = state.GraphicAnnotationSequence[0].TextObjectSequence[0].UnformattedTextValue
+    assert "doubt" in text
+    assert "Warning: It is strange." in text
 
 
 def test_each_decision_has_a_code() -> None:

@@ -1,13 +1,11 @@
 """Where a result points: boxes around what glows, or the heat map's peak."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from greenstick.explanation.regions import Region
-from greenstick.reading.results import Reading
+from greenstick.reading.results import Box, Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,26 +34,23 @@ class Mark:
         return "POINT" if len(self.points) == 1 else "POLYLINE"
 
 
-def marks(reading: Reading, found: Sequence[Region]) -> list[Mark]:
-    """Return a mark for each region; without any, one for the peak where a fracture is seen.
+def marks(reading: Reading) -> list[Mark]:
+    """Return a mark for each box of a reading; without any, one for the heat map's peak.
 
-    A film that is decided to be without fracture gets none: nothing there reaches the threshold
-    that a region would have to reach, or the whole film outweighs it.
+    A film that is decided to be without fracture gets none: nothing there reaches the threshold,
+    or the whole film outweighs it.
     """
     if reading.decision == "no fracture":
         return []
-    if found:
+    if reading.boxes:
         return [
-            Mark(f"Region {n}", _corners(region), region.probability)
-            for n, region in enumerate(found, start=1)
+            Mark(f"Region {n}", _corners(box), box.probability)
+            for n, box in enumerate(reading.boxes, start=1)
         ]
     return [Mark("Peak", np.array([[reading.peak_x, reading.peak_y]], np.float64))]
 
 
-def _corners(region: Region) -> NDArray[np.float64]:
-    right, bottom = region.x + region.width, region.y + region.height
-    corners = [
-        (region.x, region.y), (right, region.y), (right, bottom), (region.x, bottom),
-        (region.x, region.y),
-    ]  # fmt: skip
+def _corners(box: Box) -> NDArray[np.float64]:
+    right, bottom = box.x + box.width, box.y + box.height
+    corners = [(box.x, box.y), (right, box.y), (right, bottom), (box.x, bottom), (box.x, box.y)]
     return np.array(corners, np.float64)

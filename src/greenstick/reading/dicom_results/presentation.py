@@ -51,4 +51,5 @@ def presentation(frame: Frame, reading: Reading, marks: Sequence[Mark]) -> Datas
 def _words(reading: Reading) -> str:
     assert reading.probability is not None
     decided = f"{reading.decision}, " if reading.decision else ""
-    return f"Model: {decided}probability {reading.probability:.3f}. {RESEARCH_USE}"
+    said = f"Model: {decided}probability {reading.probability:.3f}. {RESEARCH_USE}"
+    return " ".join((said, *(f"Warning: {words}" for words in reading.warnings)))[:1000]

@@ -35,6 +35,8 @@ FRACTURE = Code("125605004", "SCT", "Fracture of bone")
 #: The standard has no codes for what a model decides: 'absent' would be said of the bone.
 PROBABILITY = Code("probability", _SCHEME, "Probability of a fracture")
 DECISION = Code("decision", _SCHEME, "Decision of the model at its threshold")
+LOW = Code("low", _SCHEME, "Probability, a deviation of the ensemble below")
+HIGH = Code("high", _SCHEME, "Probability, a deviation of the ensemble above")
 THRESHOLD = Code("threshold", _SCHEME, "Threshold of the decision")
 HEAT = Code("heat", _SCHEME, "Greatest probability of the heat map within")
 DECISIONS: dict[Decision, Code] = {
@@ -64,9 +66,10 @@ def report(frame: Frame, reading: Reading, marks: Sequence[Mark]) -> Dataset:
             *(_part(frame, reading, mark) for mark in marks),
         ],
     )
-    content[0].ContentSequence.append(
-        TextContentItem(codes.DCM.Comment, RESEARCH_USE, RelationshipTypeValues.CONTAINS)
-    )
+    for words in (RESEARCH_USE, *reading.warnings):
+        content[0].ContentSequence.append(
+            TextContentItem(codes.DCM.Comment, words, RelationshipTypeValues.CONTAINS)
+        )
     made = ComprehensiveSR(
         evidence=[frame.source.image],
         content=content,
@@ -91,17 +94,17 @@ def _observer(frame: Frame) -> ObserverContext:
 
 def _whole(frame: Frame, reading: Reading) -> MeasurementsAndQualitativeEvaluations:
     """Return what is said of the whole film: probability, threshold, decision."""
-    measured = [_number(PROBABILITY, reading.probability)]
+    said = {PROBABILITY: reading.probability, LOW: reading.low, HIGH: reading.high}
     decided = []
     if reading.decision is not None:
-        measured.append(_number(THRESHOLD, reading.threshold))
+        said[THRESHOLD] = reading.threshold
         decided.append(QualitativeEvaluation(DECISION, DECISIONS[reading.decision]))
     image = frame.source.image
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(frame.uid("whole", frame.source.uid), "Film"),
         finding_type=_finding(reading),
         algorithm_id=_algorithm(frame),
-        measurements=measured,
+        measurements=[_number(name, value) for name, value in said.items() if value is not None],
         qualitative_evaluations=decided,
         source_images=[SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID)],
     )
@@ -131,8 +134,7 @@ def _finding(reading: Reading) -> Code | None:
     return FRACTURE if reading.decision == "fracture" else None
 
 
-def _number(name: Code, value: float | None) -> Measurement:
-    assert value is not None
+def _number(name: Code, value: float) -> Measurement:
     return Measurement(name, round(value, 6), codes.UCUM.NoUnits)
 
 

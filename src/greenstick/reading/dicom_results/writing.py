@@ -12,7 +12,6 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from greenstick.errors import GreenstickError
-from greenstick.explanation.regions import regions
 from greenstick.files import write_whole
 from greenstick.radiographs.decoding import decoding
 from greenstick.reading.dicom_results.capture import capture
@@ -60,7 +59,7 @@ class DicomWriter:
         Parameters
         ----------
         examination
-            The reading with its heat map; its path is the file that was read.
+            Its reading's path is the file that was read.
         picture
             The overlay, for the secondary capture.
         stem
@@ -86,15 +85,14 @@ class DicomWriter:
         return names
 
     def _make(self, examination: Examination, picture: Image.Image, made: datetime) -> list[bytes]:
-        reading, heat = examination.reading, examination.heat
-        if reading.status != "read" or heat is None:
+        reading = examination.reading
+        if reading.status != "read":
             raise GreenstickError(
                 "It was not read: a result could be taken for 'no fracture'.",
                 remedy=reading.reason or "Read it again.",
             )
         frame = Frame(read_source(Path(reading.path)), self.model, made)
-        found = [] if reading.threshold is None else regions(heat, reading.threshold)
-        places = marks(reading, found)
+        places = marks(reading)
         makers: dict[Kind, Callable[[], Dataset]] = {
             "sr": lambda: report(frame, reading, places),
             "sc": lambda: capture(frame, picture),
