@@ -2,7 +2,9 @@
 
 For 2,000 replicates by patient, twice: the AUROC alone, and the AUROC, average precision, Brier
 score, log loss and both curves. DeLong's interval needs no replicates. The loop is timed over a few
-replicates and scaled up (``--loop``); ours runs whole, with its jackknife for BCa limits.
+replicates and scaled up (``--loop``); ours runs whole, with its jackknife for BCa limits. Times
+are processor time of one thread (set ``OMP_NUM_THREADS=1``), which other work on the machine leaves
+nearly as it is.
 Run with ``python benchmarks/evidence.py``.
 """
 
@@ -56,24 +58,24 @@ def everything(labels: np.ndarray, scores: np.ndarray) -> None:
 
 
 def loop(rows: ScoredRows, metrics: Callable[..., None], replicates: int) -> float:
-    """Return seconds a replicate of the usual loop: draw patients, gather rows, compute."""
+    """Return processor seconds a replicate of the usual loop: draw patients, gather rows, compute."""
     generator = np.random.default_rng(0)
     starts = np.flatnonzero(np.diff(rows.patients, prepend=-1))
     sizes = np.diff(np.append(starts, len(rows)))
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(replicates):
         chosen = generator.integers(0, rows.n_patients, rows.n_patients)
         within = np.arange(sizes.max())
         index = (starts[chosen][:, None] + within)[within < sizes[chosen][:, None]]
         metrics(rows.labels[index], rows.scores[index])
-    return (time.perf_counter() - begin) / replicates
+    return (time.process_time() - begin) / replicates
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that some work takes."""
-    begin = time.perf_counter()
+    """Return the processor seconds that some work takes."""
+    begin = time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def bootstrap_auroc(rows: ScoredRows, replicates: int) -> None:
