@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 
@@ -75,4 +75,7 @@ def _workers(run: RunFolder, jobs: int, effort: Effort, console: Console) -> Wor
     places = places_for(jobs, effort.jobs, effort.hardware)
     if places > 1:
         return Processes(run, places, effort.hardware)
-    return Here(run, effort.hardware, console)
+    hardware = effort.hardware
+    if jobs > 1 and hardware.single:
+        hardware = replace(hardware, devices="1")  # several devices are for one fit alone
+    return Here(run, hardware, console)

@@ -46,6 +46,11 @@ class Hardware:
     nodes: int = 1
     strategy: str = "auto"
 
+    @property
+    def single(self) -> bool:
+        """Whether each fit may have one device."""
+        return self.nodes == 1 and self.devices in ("auto", "1")
+
     def trainer_flags(self) -> dict[str, object]:
         """Return the flags of ``lightning.Trainer``."""
         devices = int(self.devices) if self.devices.lstrip("-").isdigit() else self.devices

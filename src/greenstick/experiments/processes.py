@@ -48,7 +48,7 @@ def places_for(jobs: int, wanted: int, hardware: Hardware) -> int:
     hardware
         A job that takes several devices or nodes has them to itself.
     """
-    if hardware.nodes > 1 or hardware.devices not in ("auto", "1"):
+    if not hardware.single:
         return 1
     most = wanted or len(gpus(hardware)) or cores() // _CORES_A_JOB
     return max(1, min(most, jobs))

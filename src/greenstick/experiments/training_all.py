@@ -4,7 +4,9 @@ import polars as pl
 from rich.console import Console
 
 from greenstick.cohorts.cohort import Cohort
+from greenstick.errors import GreenstickError
 from greenstick.experiments.effort import Effort, hire
+from greenstick.experiments.environment import Hardware
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.folds import Fold, plan_folds
 from greenstick.experiments.jobs import Job
@@ -31,6 +33,7 @@ def train_all(
     failed
         The jobs that failed for good, each with its reason.
     """
+    _check_devices(experiment, effort.hardware)
     settled = settle_precision(run, experiment, effort.hardware.accelerator)
     with hire(run, _most_jobs(experiment, splits), effort, console) as crew:
         tuned = search(run, settled, splits, crew)
@@ -51,3 +54,11 @@ def _most_jobs(experiment: Experiment, splits: pl.DataFrame) -> int:
 def _shares(fold: Fold, cohort: Cohort, experiment: Experiment) -> list[Job]:
     by_share = share_jobs(fold, cohort, experiment.learning_curve.shares, experiment.split.seed)
     return [job for share, job in by_share.items() if share < 1]
+
+
+def _check_devices(experiment: Experiment, hardware: Hardware) -> None:
+    if experiment.search.method != "none" and not hardware.single:
+        raise GreenstickError(
+            "A search gives each trial one device.",
+            remedy="Leave --devices and --nodes out; --jobs runs trials side by side.",
+        )

@@ -36,7 +36,9 @@ def print_conclusion(evidence: Evidence, page: Path) -> None:
     console.print(table)
     for finding in evidence.findings:
         if finding.severity is Severity.ERROR:
-            console.print(f"[red]{finding.message}[/red] {finding.remedy}")
+            console.print(f"[red]{escape(finding.message)}[/red] {finding.remedy}")
+        elif finding.code == "incomplete":
+            console.print(f"[yellow]{escape(finding.message)}[/yellow] {finding.remedy}")
     console.print(f"[dim]{RESEARCH_USE}[/dim]\n")
     console.print(str(page), soft_wrap=True)
 
