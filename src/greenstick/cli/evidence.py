@@ -240,8 +240,10 @@ def readers(
 
 
 @app.command(epilog="Example: greenstick report runs/x")
-def report(run: Annotated[Path, typer.Argument(help="A finished run folder.")]) -> None:
-    """Write the report of a finished run again."""
-    from greenstick.reports.page import write_report
+def report(
+    run: Annotated[Path, typer.Argument(help="A run, or what compare or readers wrote into.")],
+) -> None:
+    """Write the page of a finished run, a comparison or a reader study."""
+    from greenstick.reports.any_page import write_any_page
 
-    typer.echo(write_report(run))
+    typer.echo(write_any_page(run))

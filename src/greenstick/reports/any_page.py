@@ -1,0 +1,30 @@
+"""The page that fits what a folder holds."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from greenstick.reports.comparison_page import write_comparison_page
+from greenstick.reports.page import write_report
+from greenstick.reports.readers_page import write_readers_page
+
+#: What a folder without a run's evidence may hold, and what writes its page.
+_WRITERS: Mapping[str, Callable[[Path], Path]] = {
+    "comparison.json": write_comparison_page,
+    "readers.json": write_readers_page,
+}
+
+
+def write_any_page(folder: Path) -> Path:
+    """Write the page of a run, a comparison or a reader study, and return its path.
+
+    Raises
+    ------
+    GreenstickError
+        Where the folder holds none of these, or a file in it is damaged.
+    """
+    ours = (folder / name for name in ("evidence.json", "experiment.toml"))
+    if not any(file.is_file() for file in ours):
+        for name, write in _WRITERS.items():
+            if (folder / name).is_file():
+                return write(folder)
+    return write_report(folder)
