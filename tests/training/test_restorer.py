@@ -11,7 +11,8 @@ from PIL import Image
 
 from greenstick.errors import GreenstickError
 from greenstick.findings import Severity, worst
-from greenstick.models.patch_restorer import residuals
+from greenstick.models.patch_checkpoint import load_restorer
+from greenstick.models.patch_restorer import Restorer, residuals
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.training.restorer import RestorerRecipe, fit_restorer, judge
 
@@ -58,7 +59,10 @@ def test_it_learns_what_continues_and_a_break_departs_from_it(tmp_path: Path) ->
         departure = residuals(fitted.restorer, pair)[1].abs()
     gap = (slice(27, 30), slice(left, left + 6))
     assert departure[1, 0][gap].mean() > 2.0 * departure[0, 0][gap].mean()
-    sheets = sorted(path.name for path in tmp_path.iterdir())
+    kept = load_restorer(tmp_path)
+    with torch.no_grad():
+        assert torch.equal(residuals(kept, pair)[1].abs(), departure)
+    sheets = sorted(path.name for path in tmp_path.glob("*.png"))
     assert sheets == ["restored-000100.png", "restored-000200.png"]
     with Image.open(tmp_path / sheets[0]) as sheet:
         assert sheet.size == (4 * 32, 8 * 32)
@@ -83,6 +87,20 @@ def test_without_weight_the_critic_takes_no_part(tmp_path: Path) -> None:
     )
     assert fitted.history["critic"].null_count() == 2
     assert steps == [(1, 2), (2, 2)]
+
+
+def test_it_goes_on_from_another_of_the_same_settings(tmp_path: Path) -> None:
+    one = RECIPE.model_copy(update={"steps": 1, "lr": 1e-9})
+    torch.manual_seed(5)
+    before = Restorer(SETTINGS)
+    after = fit_restorer(Bars(), HEALTHY, HELD_BACK, one, SETTINGS, tmp_path, begin=before)
+    image = torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        change = residuals(after.restorer, image)[1] - residuals(before, image)[1]
+    assert change.abs().max() < 1e-4
+    others = SETTINGS.model_copy(update={"guide": "none"})
+    with pytest.raises(GreenstickError, match="other settings"):
+        fit_restorer(Bars(), HEALTHY, HELD_BACK, one, others, tmp_path, begin=before)
 
 
 def test_a_loss_that_is_no_number_ends_with_a_remedy(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional
 from greenstick.errors import GreenstickError
 from greenstick.files import write_whole
 from greenstick.findings import Finding, Severity
+from greenstick.models.patch_checkpoint import save_restorer
 from greenstick.models.patch_critic import PatchCritic
 from greenstick.models.patch_guides import blur, fill_smoothly
 from greenstick.models.patch_restorer import PASSES, Restoration, Restorer, checkered
@@ -84,6 +85,7 @@ def fit_restorer(
     folder: Path,
     *,
     seed: int = 0,
+    begin: Restorer | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RestorerFit:
     """Train a restorer.
@@ -97,30 +99,38 @@ def fit_restorer(
     recipe, settings
         How, and what.
     folder
-        Where a picture is written at each check: pieces with holes, as restored, and the
-        departure.
+        Where at each check the averaged restorer is kept, and a picture written: pieces with
+        holes, as restored, whole, and the departure.
     seed
         One seed gives one result on one machine.
+    begin
+        A restorer to go on from, of the same settings; the critic begins anew.
     progress
         Called with (done, all) after each step.
 
     Raises
     ------
     GreenstickError
-        Where there are no healthy images that show bone, or the loss is no longer a number.
+        Where there are no healthy images that show bone, the restorer to go on from is of other
+        settings, or the loss is no longer a number.
     """
+    if begin is not None and begin.settings != settings:
+        raise GreenstickError(
+            "The restorer to go on from has other settings.", remedy="Take its own settings."
+        )
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     bone = find_healthy_bone(source, healthy, recipe.crop_px, settings.scales)
     others = find_healthy_bone(source, held_back, recipe.crop_px, settings.scales)
     fixed = others.draw(_CHECKED, recipe.crop_px, settings.scales, np.random.default_rng(seed + 1))
-    pair = _Pair(recipe, settings)
+    pair = _Pair(recipe, settings, begin)
     rows = []
     for step in range(1, recipe.steps + 1):
         pieces = bone.draw(recipe.batch, recipe.crop_px, settings.scales, rng)
         losses = pair.step(pieces, _holes(len(pieces), recipe, settings, rng), step)
         if step % recipe.check_every == 0 or step == recipe.steps:
             rows.append({"step": step, **losses, **pair.check(fixed, folder, step)})
+            save_restorer(folder, pair.averaged)
         if progress is not None:
             progress(step, recipe.steps)
     history = pl.DataFrame(rows, schema_overrides={"critic": pl.Float64})
@@ -169,9 +179,13 @@ def judge(history: pl.DataFrame) -> list[Finding]:
 class _Pair:
     """The restorer and its critic, each with its optimizer."""
 
-    def __init__(self, recipe: RestorerRecipe, settings: RestorerSettings) -> None:
+    def __init__(
+        self, recipe: RestorerRecipe, settings: RestorerSettings, begin: Restorer | None
+    ) -> None:
         self.recipe = recipe
         self.restorer = Restorer(settings)
+        if begin is not None:
+            self.restorer.load_state_dict(begin.state_dict())
         self.averaged = deepcopy(self.restorer).requires_grad_(False)
         self.critic = PatchCritic(settings.width)
         self._restores = torch.optim.Adam(self.restorer.parameters(), recipe.lr, _BETAS)
