@@ -92,7 +92,8 @@ def run_experiment(
     with stages.stage("models"):
         concluded, missing = conclude(run, experiment, cohort, folds, failed)
         write_table(costs_of(run, concluded), run / "models.parquet")
-        draw_learning_curves(run, experiment, cohort, folds, failed)
+        judged = [each.fold for each in concluded]
+        draw_learning_curves(run, experiment, cohort, judged, failed)
     with stages.stage("pictures"):
         write_overlays(run, cohort, experiment, concluded)
     with stages.stage("evidence"):

@@ -17,7 +17,7 @@ from greenstick.experiments.run_folder import RunFolder
 from greenstick.training.keeper import TrainingProgress
 
 _TELL_EVERY_SECONDS = 1.0
-_LONGEST_REASON = 200
+_LONGEST_REASON = 300
 
 
 def work(
