@@ -157,13 +157,19 @@ def read_card(folder: Path | str) -> Card:
     """
     path = Path(folder) / CARD
     try:
-        return Card.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return Card.model_validate_json(content)
     except OSError:
         raise GreenstickError(
             f"There is no model in {folder}.",
             remedy="Give a run folder, or a folder with model.safetensors and card.json.",
         ) from None
     except ValidationError as error:
+        if b'"kind": "detector"' in content:
+            raise GreenstickError(
+                f"{folder} holds a detector, and a classifier is wanted.",
+                remedy="Detectors are used by 'greenstick detector find'.",
+            ) from None
         raise GreenstickError(
             f"{path} is not a model card of Greenstick {__version__} "
             f"({error.errors()[0]['loc']}: {error.errors()[0]['msg']}).",
