@@ -58,7 +58,7 @@ def everything(labels: np.ndarray, scores: np.ndarray) -> None:
 
 
 def loop(rows: ScoredRows, metrics: Callable[..., None], replicates: int) -> float:
-    """Return processor seconds a replicate of the usual loop: draw patients, gather rows, compute."""
+    """Return processor seconds a replicate: draw patients, gather their rows, compute."""
     generator = np.random.default_rng(0)
     starts = np.flatnonzero(np.diff(rows.patients, prepend=-1))
     sizes = np.diff(np.append(starts, len(rows)))
