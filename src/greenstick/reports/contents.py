@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from greenstick.cohorts.cohort import Cohort, read_cohort
 from greenstick.errors import GreenstickError
+from greenstick.evidence.comparisons import Comparisons, read_comparisons
+from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence, read_evidence
 from greenstick.findings import Finding, Severity
 
@@ -51,6 +53,41 @@ class CardFacts(_Facts):
     training_data: CardData = CardData()
 
 
+class CurvePointFacts(_Facts):
+    """What a share of the training patients led to."""
+
+    share: float
+    n_patients: float
+    auroc: Estimate
+
+
+class PowerLawFacts(_Facts):
+    """The fitted curve, and what it foretells with twice the patients."""
+
+    limit: float
+    gain: float
+    rate: float
+    patients_at_twice: float
+    at_twice: float
+    lower: float
+    upper: float
+
+
+class LearningCurveFacts(_Facts):
+    """A backbone's learning curve, read without loading torch."""
+
+    model: str
+    points: list[CurvePointFacts]
+    law: PowerLawFacts | None
+    note: str = ""
+
+
+class LearningCurvesFacts(_Facts):
+    """What ``learning_curve.json`` holds."""
+
+    curves: list[LearningCurveFacts]
+
+
 @dataclass(frozen=True, eq=False)
 class RunContents:
     """Everything that a report is made of; None where the run has no such piece.
@@ -86,6 +123,10 @@ class RunContents:
         One row a backbone: what it costs.
     trials
         One row a trial of searched settings.
+    evidences, comparison
+        Of each backbone, and of each pair of them, where there are several.
+    learning_curves
+        One a backbone.
     """
 
     path: Path
@@ -104,6 +145,9 @@ class RunContents:
     cards: dict[str, CardFacts]
     models: pl.DataFrame | None
     trials: pl.DataFrame | None
+    evidences: dict[str, Evidence]
+    comparison: Comparisons | None
+    learning_curves: list[LearningCurveFacts]
 
 
 def read_contents(path: Path) -> RunContents:
@@ -133,7 +177,25 @@ def read_contents(path: Path) -> RunContents:
         cards=_cards(path / "models"),
         models=_table(path / "models.parquet", ("model", "parameters", "ms_per_image")),
         trials=_table(path / "trials.parquet", ("trial", "params", "value", "state", "seconds")),
+        evidences={
+            file.stem: read_evidence(file) for file in sorted((path / "evidence").glob("*.json"))
+        },
+        comparison=_comparison(path / "comparison.json"),
+        learning_curves=_learning_curves(path / "learning_curve.json"),
     )
+
+
+def _comparison(path: Path) -> Comparisons | None:
+    return read_comparisons(path) if path.is_file() else None
+
+
+def _learning_curves(path: Path) -> list[LearningCurveFacts]:
+    if not path.is_file():
+        return []
+    try:
+        return LearningCurvesFacts.model_validate_json(path.read_bytes()).curves
+    except ValidationError:
+        raise _damaged(path, "it holds no learning curves") from None
 
 
 def _check_finished(path: Path) -> None:

@@ -11,6 +11,7 @@ from greenstick.evidence.estimates import Estimate, Subgroup
 from greenstick.evidence.evidence import Evidence, calls_of
 from greenstick.findings import Finding, Severity
 from greenstick.reports import figures
+from greenstick.reports.backbones import backbones
 from greenstick.reports.cases import CaseGroup, read_cases
 from greenstick.reports.checklist_page import NAME as CHECKLIST
 from greenstick.reports.checklist_page import write_checklist
@@ -19,6 +20,7 @@ from greenstick.reports.exploring import Exploration, explore
 from greenstick.reports.flow import Flow, count_flow, draw_flow
 from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
 from greenstick.reports.making import Origin, calibration_origin, fitting_times, provenance
+from greenstick.reports.searching import grown, searched
 from greenstick.reports.summary import describe_rows, headlines, lead, point_name
 from greenstick.reports.templating import render, write_page
 from greenstick.reports.wording import by_name, count, find
@@ -29,6 +31,9 @@ _SECTIONS = (
     ("operating-point", "Operating point"),
     ("calibration", "Calibration"),
     ("benefit", "Net benefit"),
+    ("backbones", "Backbones"),
+    ("learning-curve", "Learning curve"),
+    ("trials", "Search"),
     ("cases", "Cases"),
     ("localisation", "Localization"),
     ("subgroups", "Subgroups"),
@@ -63,9 +68,19 @@ def _context(contents: RunContents) -> dict[str, Any]:
     grave = _grave(evidence, flow)
     groups = _groups(evidence)
     columns = list(dict.fromkeys(one.column for one in evidence.subgroups))
+    compared, growth, search = backbones(contents), grown(contents), searched(contents)
+    shown = {
+        "benefit": evidence.net_benefit is not None,
+        "backbones": compared is not None,
+        "learning-curve": bool(growth),
+        "trials": search is not None,
+    }
     return {
         "name": contents.name,
-        "sections": [one for one in _SECTIONS if one[0] != "benefit" or evidence.net_benefit],
+        "sections": [one for one in _SECTIONS if shown.get(one[0], True)],
+        "backbones": compared,
+        "growth": growth,
+        "search": search,
         "lead": lead(evidence, flow),
         "headline": headlines(evidence),
         "grave": grave,

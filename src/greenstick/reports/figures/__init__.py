@@ -1,23 +1,31 @@
 """The figures of a report: arrays in, inline SVG out."""
 
 from greenstick.reports.figures.benefit import net_benefit
-from greenstick.reports.figures.curves import MarkedPoint, precision_recall, roc
+from greenstick.reports.figures.costs import CostPoint, cost
+from greenstick.reports.figures.curves import MarkedPoint, precision_recall, roc, rocs
 from greenstick.reports.figures.forest import ForestRow, forest
+from greenstick.reports.figures.growth import GrowthLaw, growth, search
 from greenstick.reports.figures.readers import ModelCurve, ReaderPoint, reader_plane
 from greenstick.reports.figures.scores import reliability, score_histogram
 from greenstick.reports.figures.training import training
 
 __all__ = [
+    "CostPoint",
     "ForestRow",
+    "GrowthLaw",
     "MarkedPoint",
     "ModelCurve",
     "ReaderPoint",
+    "cost",
     "forest",
+    "growth",
     "net_benefit",
     "precision_recall",
     "reader_plane",
     "reliability",
     "roc",
+    "rocs",
     "score_histogram",
+    "search",
     "training",
 ]

@@ -1,5 +1,6 @@
 """ROC and precision-recall curves, with the operating point on them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from matplotlib.axes import Axes
 from greenstick.evidence.estimates import Curve, Estimate
 from greenstick.reports import ink
 from greenstick.reports.wording import interval, number
+
+_COLORS = (ink.NO_FRACTURE, ink.FRACTURE, ink.ACCENT, ink.INK, ink.SOFT)
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1)))
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,20 @@ def precision_recall(
         _mark(axes, point)
         _titles(axes, "Average precision", area, point)
         return ink.to_svg(figure, "pr", _curve_alt("Precision-recall curve", area, point))
+
+
+def rocs(curves: Mapping[str, Curve]) -> Markup:
+    """Draw the ROC curves of several models over each other, without bands."""
+    with ink.style():
+        figure = ink.blank(4.3, 4.2)
+        axes = figure.add_subplot()
+        ink.unit_axes(axes, x="1 − specificity", y="Sensitivity")
+        axes.plot([0, 1], [0, 1], color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+        for place, (name, curve) in enumerate(curves.items()):
+            color, dashes = _COLORS[place % len(_COLORS)], _DASHES[place // len(_COLORS) % 3]
+            axes.plot(curve.x, curve.y, color=color, linestyle=dashes, linewidth=1.3, label=name)
+        axes.legend(loc="lower right", frameon=False, fontsize=8.5)
+        return ink.to_svg(figure, "rocs", f"ROC curves of {', '.join(curves)}.")
 
 
 def _curve(axes: Axes, curve: Curve) -> None:
