@@ -57,5 +57,9 @@ def test_a_confidence_chosen_on_the_same_images_is_told(
     words = ("--truth", truth, "--predictions", found, "-o", tmp_path)
     printed = run(*words, "--valid-truth", truth, "--valid-predictions", found)
     assert "chosen on the very images" in " ".join(printed.split())
+    with pytest.raises(GreenstickError, match="nothing to choose the confidence on"):
+        run(*words, "--rule", "sensitivity", "--target", "0.8")
+    with pytest.raises(GreenstickError, match="given, and to be chosen too"):
+        run(*words, "--confidence", "0.3", "--valid-truth", truth, "--valid-predictions", found)
     with pytest.raises(GreenstickError, match="no rule 'best'"):
         run(*words, "--valid-truth", truth, "--valid-predictions", found, "--rule", "best")

@@ -31,8 +31,9 @@ def evaluate_boxes(
         Path | None, typer.Option(help="Their true boxes; else the cohort's split 'valid'.")
     ] = None,
     rule: Annotated[
-        str, typer.Option(help="f1, false-positives (an image) or sensitivity.")
-    ] = "f1",
+        str | None,
+        typer.Option(help="How: f1 (the default), false-positives (an image), sensitivity."),
+    ] = None,
     target: Annotated[float | None, typer.Option(help="What the last two aim at.")] = None,
     any_class: Annotated[bool, typer.Option(help="Take all classes for one.")] = False,
     drop_faulty: Annotated[
@@ -47,21 +48,20 @@ def evaluate_boxes(
 ) -> None:
     """Judge the boxes of any detector: mAP, FROC, AFROC, image AUROC, with intervals."""
     from greenstick.evidence.detection import (
-        choose_confidence,
-        given_confidence,
         judge_boxes,
         read_boxes,
+        settle_confidence,
         write_detection,
     )
     from greenstick.reports.boxes_terminal import print_detection
 
     how = {"drop_faulty": drop_faulty, "skip_unknown": skip_unknown, "any_class": any_class}
     boxes = read_boxes(truth, predictions, split=split, **how)
-    point = None if confidence is None else given_confidence(confidence, iou=iou)
+    valid = None
     if valid_predictions is not None:
         own_split = "valid" if valid_truth is None else None
-        chosen = read_boxes(valid_truth or truth, valid_predictions, split=own_split, **how)
-        point = choose_confidence(chosen.rows, rule=rule, target=target, chosen_on="valid", iou=iou)
+        valid = read_boxes(valid_truth or truth, valid_predictions, split=own_split, **how)
+    point = settle_confidence(confidence, valid, rule=rule, target=target, iou=iou)
     evidence = judge_boxes(
         boxes.rows, rows=rows, iou=iou, confidence=point, seed=seed, findings=boxes.findings
     )

@@ -7,7 +7,7 @@ from greenstick.evidence.detection.confidence import (
     given_confidence,
 )
 from greenstick.evidence.detection.detection import DetectionEvidence, judge_boxes, write_detection
-from greenstick.evidence.detection.files import read_boxes
+from greenstick.evidence.detection.files import read_boxes, settle_confidence
 from greenstick.evidence.detection.predictions import read_predictions
 from greenstick.evidence.detection.truth import read_truth
 
@@ -23,5 +23,6 @@ __all__ = [
     "read_boxes",
     "read_predictions",
     "read_truth",
+    "settle_confidence",
     "write_detection",
 ]

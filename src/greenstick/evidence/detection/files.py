@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from greenstick.errors import GreenstickError
 from greenstick.evidence.detection.boxes import BoxRows
+from greenstick.evidence.detection.confidence import (
+    Confidence,
+    choose_confidence,
+    given_confidence,
+)
 from greenstick.evidence.detection.predictions import read_predictions
 from greenstick.evidence.detection.truth import read_truth
 from greenstick.findings import Finding
@@ -39,3 +45,35 @@ def read_boxes(
     predicted = read_predictions(predictions, true, skip_unknown=skip, any_class=any_class)
     rows = true.against(predicted.boxes)
     return ReadBoxes(rows.merged() if any_class else rows, (*true.findings, *predicted.findings))
+
+
+def settle_confidence(
+    given: float | None,
+    valid: ReadBoxes | None,
+    *,
+    rule: str | None = None,
+    target: float | None = None,
+    iou: float = 0.5,
+) -> Confidence | None:
+    """Return the confidence that was given, or chosen on validation images, or None.
+
+    Raises
+    ------
+    GreenstickError
+        Where it is both given and to be chosen, or a rule has no images to choose on.
+    """
+    if valid is None and (rule is not None or target is not None):
+        raise GreenstickError(
+            "There is nothing to choose the confidence on.",
+            remedy="Give the boxes of validation images: --valid-predictions.",
+        )
+    if valid is None:
+        return None if given is None else given_confidence(given, iou=iou)
+    if given is not None:
+        raise GreenstickError(
+            "The confidence is given, and to be chosen too.",
+            remedy="Give --confidence or --valid-predictions, not both.",
+        )
+    return choose_confidence(
+        valid.rows, rule=rule or "f1", target=target, chosen_on="valid", iou=iou
+    )
