@@ -17,6 +17,7 @@ shows how far a model's scores move by decoding less than all of a film.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -260,12 +261,16 @@ def compare(given: argparse.Namespace) -> None:
     from greenstick.models.checkpoint import save_checkpoint
     from greenstick.models.classifier import build_classifier
     from greenstick.models.settings import ClassifierSettings
+    from greenstick.reading.reader import find_model
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        settings = ClassifierSettings(backbone=given.backbone, weights="none")
-        card = Card(name="benchmark", classifier=settings, canvas_px=given.size)
-        save_checkpoint(folder / "model", build_classifier(settings).eval(), card)
+        if given.model:
+            shutil.copytree(find_model(given.model), folder / "model")
+        else:
+            settings = ClassifierSettings(backbone=given.backbone, weights="none")
+            card = Card(name="benchmark", classifier=settings, canvas_px=given.size)
+            save_checkpoint(folder / "model", build_classifier(settings).eval(), card)
         written = write_films(folder)
         (folder / "films.json").write_text(json.dumps(written, default=str))
         found = {}
@@ -354,6 +359,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--backbone", default="mobilenetv2_100")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--model", type=Path, help="a run's model; default: random weights")
     parser.add_argument("--scores", type=Path)
     parser.add_argument("--films", type=int, default=60)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)

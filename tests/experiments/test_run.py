@@ -12,6 +12,7 @@ from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import read_evidence
 from greenstick.experiments import fitting
 from greenstick.models.checkpoint import load_checkpoint
+from greenstick.models.familiar import read_familiar
 
 ONE_EPOCH = {"epochs": 1}
 
@@ -41,7 +42,15 @@ def test_a_run_leaves_everything_that_was_promised(finished: Path) -> None:
         "overlays",
         "overlays.parquet",
         "models",
+        "models.parquet",
     }
+
+
+def test_a_model_keeps_what_is_familiar_to_it(finished: Path) -> None:
+    (folder,) = (finished / "models").iterdir()
+    known = read_familiar(folder)
+    assert known is not None
+    assert (known.chosen_on, known.false_alarms) == ("valid", 0.01)
 
 
 def test_no_patient_is_on_two_sides(finished: Path) -> None:

@@ -146,6 +146,7 @@ def test_nothing_to_read_says_so(make_model: Maker, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray_reads_the_same(make_model: Maker, scans: Path) -> None:
     pytest.importorskip("ray", reason="Ray is an extra")
     model = make_model()

@@ -1,5 +1,6 @@
 """Reading spread over many machines by Ray Data. An extra: ``pip install 'greenstick[ray]'``."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -42,7 +43,13 @@ class OnRay(AbstractContextManager["OnRay"]):
         self._address = address
 
     def __enter__(self) -> "OnRay":
-        ray.init(address=self._address, log_to_driver=False, ignore_reinit_error=True)
+        try:
+            ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError) as error:
+            raise GreenstickError(
+                f"There is no Ray cluster at {self._address}: {str(error).splitlines()[0]}",
+                remedy="Start one with 'ray start --head', or give --ray local.",
+            ) from None
         ray.data.DataContext.get_current().enable_progress_bars = False
         return self
 

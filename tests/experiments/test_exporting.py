@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from greenstick.errors import GreenstickError
+from greenstick.experiments import exporting
+from greenstick.experiments.exporting import export_model
+from greenstick.models.card import Card, read_card
+from greenstick.models.checkpoint import save_checkpoint
+from greenstick.models.classifier import build_classifier
+from greenstick.models.settings import ClassifierSettings
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    network = build_classifier(ClassifierSettings(backbone="test_resnet", weights="none")).eval()
+    card = Card(name="small", classifier=network.settings, canvas_px=64)
+    return save_checkpoint(tmp_path_factory.mktemp("model"), network, card, onnx=False)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    (tmp_path / "films").mkdir()
+    for n in range(3):
+        pixels = np.random.default_rng(n).integers(0, 255, (80, 70)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "films" / f"{n}.png")
+    (tmp_path / "films" / "notes.txt").write_text("no film")
+    return tmp_path / "films"
+
+
+@pytest.mark.parametrize(("to", "file"), [("torchscript", "model.pt")])
+def test_an_export_is_checked_on_films_and_has_its_card(
+    to: str, file: str, model: Path, films: Path, tmp_path: Path
+) -> None:
+    exported = export_model(model, to, tmp_path / "out", images=films)
+    assert exported.path == tmp_path / "out" / file
+    assert exported.n_images == 3
+    assert exported.differences["logits"] < 1e-4
+    assert read_card(tmp_path / "out") == read_card(model)
+
+
+def test_a_network_that_says_something_else_is_not_left(
+    model: Path, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "check_export", lambda *_: {"logits": 0.5, "maps": 0.5})
+    with pytest.raises(GreenstickError, match="logits differ by"):
+        export_model(model, "torchscript", tmp_path / "out", images=films)
+    assert not (tmp_path / "out" / "model.pt").exists()
+    assert not (tmp_path / "out" / "card.json").exists()
+
+
+def test_wrong_formats_and_missing_films_are_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(GreenstickError, match="no format 'tensorrt'"):
+        export_model(model, "tensorrt", tmp_path / "out")
+    with pytest.raises(GreenstickError, match="no radiographs to check"):
+        export_model(model, "onnx", tmp_path / "out")
