@@ -10,6 +10,7 @@ from greenstick.evidence.comparisons import Contender, compare_all, write_compar
 from greenstick.evidence.evidence import Evidence, evaluate, write_evidence
 from greenstick.evidence.localisation import localisation
 from greenstick.evidence.multiclass import evaluate_classes, write_class_evidence
+from greenstick.experiments.classes import headline
 from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.run_folder import RunFolder, opened_test_at
@@ -121,7 +122,7 @@ def _judge(
     evidence = evaluate(
         run.table("scores").filter(split="test", model=backbone),
         point=[decision.point for decision in decisions],
-        calibration=decisions[0].temperature if len(decisions) == 1 else None,
+        calibration=[decision.temperature for decision in decisions],
         rows="test",
         seed=experiment.seed,
         replicates=experiment.evidence.replicates,
@@ -158,5 +159,20 @@ def searched(run: RunFolder, experiment: Experiment) -> list[Finding]:
             Severity.NOTE,
             f"{trials} trials chose the settings on training and validation rows alone; test rows "
             f"were first scored at {opened_test_at(run)}, after the last of them.",
+        )
+    ]
+
+
+def first_class(experiment: Experiment) -> list[Finding]:
+    """Return the finding of a run that judges a class in place of a fracture; none of others."""
+    name = headline(experiment.model)
+    if not name:
+        return []
+    return [
+        Finding(
+            "class-in-place-of-fracture",
+            Severity.NOTE,
+            f"No class tells of images without a fracture: what is judged here is {name!r} against "
+            "the other classes. See classes.json for each of them.",
         )
     ]
