@@ -241,9 +241,9 @@ def readers(
 
 @app.command(epilog="Example: greenstick report runs/x")
 def report(
-    run: Annotated[Path, typer.Argument(help="A run, or what compare or readers wrote into.")],
+    run: Annotated[Path, typer.Argument(help="A run, or what evaluate, compare or readers wrote.")],
 ) -> None:
-    """Write the page of a finished run, a comparison or a reader study."""
+    """Write the page of a finished run, of scores, of a comparison or of a reader study."""
     from greenstick.reports.any_page import write_any_page
 
     typer.echo(write_any_page(run))

@@ -3,19 +3,23 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from greenstick.reports.classes_page import write_classes_page
 from greenstick.reports.comparison_page import write_comparison_page
 from greenstick.reports.page import write_report
 from greenstick.reports.readers_page import write_readers_page
 
 #: What a folder without a run's evidence may hold, and what writes its page.
 _WRITERS: Mapping[str, Callable[[Path], Path]] = {
+    "classes.json": write_classes_page,
     "comparison.json": write_comparison_page,
     "readers.json": write_readers_page,
 }
 
 
 def write_any_page(folder: Path) -> Path:
-    """Write the page of a run, a comparison or a reader study, and return its path.
+    """Write the page of whatever a folder holds, and return its path.
+
+    A run, the scores of one or several classes, a comparison, or a reader study.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from greenstick.reports.figures.costs import CostPoint, cost
 from greenstick.reports.figures.curves import MarkedPoint, precision_recall, roc, rocs
 from greenstick.reports.figures.forest import ForestRow, forest
 from greenstick.reports.figures.growth import GrowthLaw, growth, search
+from greenstick.reports.figures.heat import heat
 from greenstick.reports.figures.readers import ModelCurve, ReaderPoint, reader_plane
 from greenstick.reports.figures.scores import reliability, score_histogram
 from greenstick.reports.figures.training import training
@@ -19,6 +20,7 @@ __all__ = [
     "cost",
     "forest",
     "growth",
+    "heat",
     "net_benefit",
     "precision_recall",
     "reader_plane",

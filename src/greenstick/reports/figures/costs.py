@@ -31,7 +31,7 @@ def cost(points: Sequence[CostPoint], *, name: str, axis: str) -> Markup:
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        for place, point in enumerate(sorted(points, key=lambda one: one.cost)):
+        for place, point in enumerate(sorted(points, key=lambda one: one.auroc.value or 0.0)):
             area = point.auroc
             if area.value is None:
                 continue
