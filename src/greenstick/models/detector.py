@@ -119,6 +119,11 @@ class Detector(nn.Module):
         elif isinstance(self.backbone, Stages):
             groups = stage_names(self.backbone.backbone)[:stages]
             frozen = {f"backbone.{name}" for group in groups for name in group}
+        else:
+            parts = tuple(f"{name}." for name, _ in list(self.backbone.named_children())[:stages])
+            frozen = {
+                name for name, _ in self.backbone.named_parameters() if name.startswith(parts)
+            }
         for name, parameter in self.backbone.named_parameters():
             parameter.requires_grad_(name not in frozen)
         self.train(self.training)
