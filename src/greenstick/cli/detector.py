@@ -43,7 +43,7 @@ def detector_train(
     how, table = detector_recipe(pairs_of(recipe)), read_cohort(cohort)
     with bar(status, "Decoding") as progress:
         decode(table, how.canvas_px, progress)
-    with training_bar(status, "Training") as training:
+    with training_bar(status, "Training", figure="AP@0.5") as training:
         result = train_detector(table, output, settings, how, seed=seed, progress=training)
     typer.echo(
         f"{output}: AP@0.5 {result.valid_ap:.3f} on validation, epoch {result.best_epoch + 1}; "

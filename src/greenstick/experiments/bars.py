@@ -40,14 +40,16 @@ def bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def training_bar(console: Console, title: str) -> Iterator[Callable[["TrainingProgress"], None]]:
-    """Show where a training stands: epoch, images/s, best AUROC, time left."""
+def training_bar(
+    console: Console, title: str, *, figure: str = "AUROC"
+) -> Iterator[Callable[["TrainingProgress"], None]]:
+    """Show where a training stands: epoch, images/s, the best of a figure, time left."""
     columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[where]}"))
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(title, total=None, where="starting")
 
         def advance(now: "TrainingProgress") -> None:
-            best = "" if math.isnan(now.best_auroc) else f", best AUROC {now.best_auroc:.3f}"
+            best = "" if math.isnan(now.best_auroc) else f", best {figure} {now.best_auroc:.3f}"
             left = str(timedelta(seconds=round(now.seconds_left)))
             shown.update(
                 task,
