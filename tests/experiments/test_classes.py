@@ -12,7 +12,11 @@ from greenstick.cohorts.cohort import read_cohort, write_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import read_evidence
 from greenstick.evidence.multiclass import read_class_evidence
-from greenstick.experiments.classes import fit_softmax_temperature, fracture_logits
+from greenstick.experiments.classes import (
+    fit_softmax_temperature,
+    fracture_logits,
+    with_headline,
+)
 from greenstick.experiments.experiment import check_experiment
 from greenstick.models.card import read_card
 from greenstick.models.settings import ClassifierSettings
@@ -103,11 +107,37 @@ def test_the_softmax_temperature_is_the_one_of_least_loss() -> None:
     assert found.value == pytest.approx(2.5, rel=0.2)
 
 
-def test_classes_that_leave_out_the_healthy_are_refused(
+def test_among_fractures_alone_the_first_class_is_judged_against_the_rest(typed: Path) -> None:
+    settings = ClassifierSettings(classes=KINDS[1:])
+    cohort = read_cohort(typed)
+    judged = with_headline(cohort, settings)
+    kinds = cohort.table["fracture_type"].to_list()
+    assert judged.table["label"].to_list() == [int(kind == KINDS[1]) for kind in kinds]
+    assert judged.table["label"].dtype == cohort.table["label"].dtype
+    logits = np.random.default_rng(2).normal(0, 3, (50, 2))
+    odds = fracture_logits(logits, settings, [1.3] * 2)
+    assert np.allclose(expit(odds / 1.3), softmax(logits / 1.3, axis=1)[:, 0], atol=1e-6)
+    assert with_headline(cohort, ClassifierSettings(classes=KINDS)) is cohort
+
+
+def test_a_cohort_of_fractures_alone_is_judged_class_by_class(
     typed: Path, tmp_path: Path, experiment_on: Any, run: Any
 ) -> None:
-    with pytest.raises(GreenstickError, match="'no fracture'"):
-        run(experiment_on(typed, model={"classes": KINDS[1:]}), tmp_path / "run")
+    cohort = read_cohort(typed)
+    fractures = cohort.with_table(cohort.table.filter(pl.col("label") == 1))
+    write_cohort(fractures, tmp_path / "cohort.parquet")
+    experiment = experiment_on(
+        tmp_path / "cohort.parquet",
+        model={"classes": KINDS[1:]},
+        recipe={"epochs": 1, "loss": "cross-entropy"},
+        evidence={"overlays": 0},
+    )
+    evidence = run(experiment, tmp_path / "run")
+    assert "class-in-place-of-fracture" in {finding.code for finding in evidence.findings}
+    of_first = read_class_evidence(tmp_path / "run" / "classes.json").by_class[KINDS[1]]
+    assert evidence.estimate("AUROC").value == of_first.estimate("AUROC").value
+    card = read_card(tmp_path / "run" / "models" / "test_resnet")
+    assert [point.class_name for point in card.operating_points] == list(KINDS[1:])
 
 
 def test_backbones_may_not_be_named_twice() -> None:

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, logit, softmax
 
+from greenstick.cohorts.cohort import Cohort
 from greenstick.decision.calibration import BOUNDS, Temperature, fit_temperature
 from greenstick.decision.operating_points import OperatingPoint, choose_operating_point, decide
 from greenstick.decision.provenance import image_hashes, sample_of
-from greenstick.errors import GreenstickError
 from greenstick.experiments.sections import DecisionSection
 from greenstick.models.settings import ClassifierSettings
-from greenstick.training.labels import FRACTURE, NO_FRACTURE, class_labels
+from greenstick.training.labels import FRACTURE, NO_FRACTURE, class_labels, hot_labels
 
 Floats = NDArray[np.float64]
 _TINY = 1e-7
@@ -27,26 +27,37 @@ def one_of(settings: ClassifierSettings) -> bool:
     return len(settings.classes) > 1 and settings.outputs == "one-of"
 
 
-def check_classes(settings: ClassifierSettings) -> None:
-    """Refuse classes that do not say whether there is a fracture at all.
+def headline(settings: ClassifierSettings) -> str:
+    """Return the class that stands for a fracture; empty where a fracture is what is judged.
+
+    Where none of several classes is 'fracture' or 'no fracture', as in a cohort of fractures alone,
+    the first class is judged against the rest.
+    """
+    named = {FRACTURE, NO_FRACTURE} & set(settings.classes)
+    return "" if len(settings.classes) == 1 or named else settings.classes[0]
+
+
+def with_headline(cohort: Cohort, settings: ClassifierSettings) -> Cohort:
+    """Return the cohort with the label that the run judges: see :func:`headline`.
 
     Raises
     ------
     GreenstickError
-        Where none of several classes of which one holds is 'fracture' or 'no fracture'.
+        Where a fracture has no type.
     """
-    if one_of(settings) and not {FRACTURE, NO_FRACTURE} & set(settings.classes):
-        raise GreenstickError(
-            f"Of the classes {', '.join(settings.classes)} none tells of images without a "
-            "fracture.",
-            remedy="Add 'no fracture' to model.classes.",
-        )
+    name = headline(settings)
+    if not name:
+        return cohort
+    holds = pl.Series("label", hot_labels(cohort.table, (name,))[:, 0], dtype=pl.Boolean)
+    return cohort.with_table(cohort.table.with_columns(holds.cast(pl.Int8)))
 
 
 def fracture_logits(
     logits: Floats, settings: ClassifierSettings, temperatures: Sequence[float]
 ) -> Floats:
-    """Return the log odds of a fracture of any kind, before they are divided by a temperature.
+    """Return the log odds of what the run judges, before they are divided by a temperature.
+
+    That is a fracture of any kind, or the first class: see :func:`headline`.
 
     Parameters
     ----------
@@ -65,14 +76,19 @@ def fracture_logits(
         return logits[:, 0]
     if one_of(settings):
         shares = softmax(logits / temperatures[0], axis=1)
-        named = FRACTURE in classes
-        share = shares[:, classes.index(FRACTURE if named else NO_FRACTURE)]
+        share = shares[:, _judged(settings)]
         odds = logit(np.clip(share, _TINY, 1 - _TINY)) * temperatures[0]
-        return np.asarray(odds if named else -odds)
-    if FRACTURE in classes:
-        return logits[:, classes.index(FRACTURE)]
+        return np.asarray(-odds if classes[_judged(settings)] == NO_FRACTURE else odds)
+    if classes[_judged(settings)] != NO_FRACTURE:
+        return logits[:, _judged(settings)]
     kinds = [number for number, name in enumerate(classes) if name != NO_FRACTURE]
     return np.asarray((logits / np.asarray(temperatures))[:, kinds].max(axis=1))
+
+
+def _judged(settings: ClassifierSettings) -> int:
+    """Return the number of 'fracture', else of 'no fracture', else of the first class."""
+    named = [name for name in (FRACTURE, NO_FRACTURE) if name in settings.classes]
+    return settings.classes.index(named[0]) if named else 0
 
 
 def fracture_temperature(
@@ -82,8 +98,8 @@ def fracture_temperature(
     classes = settings.classes
     if len(classes) == 1 or one_of(settings):
         return temperatures[0]
-    if FRACTURE in classes:
-        return temperatures[classes.index(FRACTURE)]
+    if classes[_judged(settings)] != NO_FRACTURE:
+        return temperatures[_judged(settings)]
     return temperatures[0].model_copy(update={"value": 1.0})  # each class had its own
 
 

@@ -19,6 +19,7 @@ from greenstick.experiments.classes import (
     decide_on_classes,
     fracture_logits,
     fracture_temperature,
+    headline,
 )
 from greenstick.experiments.fitting import LOGITS
 from greenstick.experiments.folds import Fold
@@ -100,10 +101,11 @@ class Decision:
             fitted_on=temperature.fitted_on,
             n=temperature.n,
         )
-        points = [_on_card(self.point, "")]
+        judged = headline(self.settings)
+        points = [_on_card(self.point, judged)]
         if classes:
             named = zip(self.settings.classes, classes.points, strict=True)
-            points += [_on_card(point, name) for name, point in named if point is not None]
+            points += [_on_card(point, name) for name, point in named if point and name != judged]
         return card.model_copy(
             update={"calibration": calibration, "operating_points": tuple(points)}
         )

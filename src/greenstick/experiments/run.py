@@ -14,13 +14,13 @@ from greenstick.cohorts.splits import split_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import Evidence, write_evidence
 from greenstick.experiments.bars import bar
-from greenstick.experiments.classes import check_classes
+from greenstick.experiments.classes import with_headline
 from greenstick.experiments.concluding import conclude
 from greenstick.experiments.costs import costs_of
 from greenstick.experiments.effort import PLAIN_EFFORT, Effort
 from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
-from greenstick.experiments.judging import incomplete, judge, searched
+from greenstick.experiments.judging import first_class, incomplete, judge, searched
 from greenstick.experiments.learning_curve import draw_learning_curves
 from greenstick.experiments.pictures import write_overlays
 from greenstick.experiments.pixels import decode
@@ -71,7 +71,6 @@ def run_experiment(
         Where the cohort is missing or unfit, the folder holds something else, or no fold has a
         result.
     """
-    check_classes(experiment.model)
     run = open_run(experiment, folder, overwrite=overwrite and is_main_process())
     stages = _Stages(run, console, experiment.seed)
     with stages.stage("audit"):
@@ -97,7 +96,12 @@ def run_experiment(
     with stages.stage("pictures"):
         write_overlays(run, cohort, experiment, concluded)
     with stages.stage("evidence"):
-        findings = [*incomplete(missing), *searched(run, experiment), *advice]
+        findings = [
+            *incomplete(missing),
+            *searched(run, experiment),
+            *advice,
+            *first_class(experiment),
+        ]
         evidence = judge(run, experiment, concluded, findings)
     write_evidence(evidence, run / "evidence.json")
     if not missing:
@@ -142,6 +146,7 @@ def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort
                 remedy="Mend the cohort, or set audit.on_error to drop.",
             )
         kept, dropped = _take_part(cohort, audit, drop=experiment.audit.on_error == "drop")
+        kept = with_headline(kept, experiment.model)
         write_table(dropped, run / "dropped.parquet")
         write_cohort(kept, run / "cohort.parquet")
     taking_part, dropped = read_cohort(run / "cohort.parquet"), run.table("dropped")
