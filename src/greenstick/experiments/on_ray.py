@@ -30,9 +30,9 @@ class OnRay:
         self._ray = _import_ray()
         try:
             self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError) as error:
+        except Exception as error:  # Ray raises plain ones too
             raise GreenstickError(
-                f"There is no Ray cluster at {address}: {str(error).splitlines()[0]}",
+                f"No Ray cluster answers at {address}: {(str(error).splitlines() or [''])[0]}",
                 remedy="Start one with 'ray start --head', or give --ray local.",
             ) from None
         cluster = self._ray.cluster_resources()
