@@ -30,7 +30,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_their_options_exist(page: Path) -> None:
     for words in _commands(page):
-        grouped = words[1] in ("cohort", "experiment", "detector") or words[1:3] == ["evaluate", "boxes"]
+        grouped = words[1] in ("cohort", "experiment", "detector") or words[1:3] == [
+            "evaluate",
+            "boxes",
+        ]
         verb = words[1:3] if grouped else words[1:2]
         result = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200"})
         assert result.exit_code == 0, words
