@@ -23,5 +23,5 @@ class GreenstickError(Exception):
         return f"{self.message} {self.remedy}"
 
 
-class Stopped(GreenstickError):
+class Stopped(GreenstickError):  # noqa: N818 - a wish of the user, no error
     """The user stopped what was running; what was finished is kept."""

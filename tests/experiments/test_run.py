@@ -22,7 +22,7 @@ def finished(
     spots: Path, tmp_path_factory: pytest.TempPathFactory, experiment_on: Any, run: Any
 ) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "spots"
-    run(experiment_on(spots), folder)
+    run(experiment_on(spots, decision={"doubt": True}), folder)
     return folder
 
 
@@ -86,6 +86,24 @@ def test_the_card_holds_what_a_reader_needs(finished: Path) -> None:
     assert card.training_data.n_images > 0
     assert not model.training
     assert (finished / "models" / "test_resnet" / "model.onnx").is_file()
+
+
+def test_three_answers_are_judged_by_the_limits_that_a_reader_gets(finished: Path) -> None:
+    _, card = load_checkpoint(finished / "models" / "test_resnet")
+    limits = {point.rule: point.threshold for point in card.operating_points[1:]}
+    test = pl.read_parquet(finished / "scores.parquet").filter(split="test")
+    between = test["score"].is_between(limits["sensitivity"], limits["specificity"], closed="left")
+    evidence = read_evidence(finished / "evidence.json")
+    triage = {one.name: one.value for one in evidence.triage}
+    assert triage["doubt rate"] == pytest.approx(between.mean())
+    normals = test.filter(label=0)
+    assert triage["specificity"] == pytest.approx((normals["score"] < limits["specificity"]).mean())
+
+
+def test_conformal_sets_are_judged_too(finished: Path) -> None:
+    found = {one.name: one.value for one in read_evidence(finished / "evidence.json").conformal}
+    shares = [found[name] for name in ("one answer", "both possible", "neither possible")]
+    assert sum(share or 0 for share in shares) == pytest.approx(1.0)
 
 
 def test_environment_tells_versions_and_times(finished: Path) -> None:

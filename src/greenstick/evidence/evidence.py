@@ -12,6 +12,7 @@ from greenstick import RESEARCH_USE
 from greenstick.decision.calibration import Calibration
 from greenstick.decision.operating_points import OperatingPoint, decide
 from greenstick.errors import GreenstickError
+from greenstick.evidence.abstention import Abstention
 from greenstick.evidence.arguments import as_list, calibrations_of, check_range, one_model
 from greenstick.evidence.at_point import at_operating_point, at_prevalence, confusion
 from greenstick.evidence.calibration import judge_calibration
@@ -103,6 +104,11 @@ class Evidence(Record):
         since less is better); empty where these were given.
     roc, precision_recall, reliability, net_benefit
         What the figures show; the last two where scores are probabilities.
+    triage
+        Of three answers (see :func:`~greenstick.evidence.abstention.judge_triage`): ``doubt rate``,
+        ``sensitivity``, ``specificity`` and others; empty in cross-validation.
+    conformal
+        Of conformal sets: ``error`` and how much they say; empty in cross-validation.
     localisation
         Filled by the caller from :mod:`greenstick.evidence.localisation`.
     subgroups
@@ -134,6 +140,8 @@ class Evidence(Record):
     precision_recall: Curve
     net_benefit: DecisionCurve | None = None
     reliability: list[ReliabilityBin] = Field(default_factory=list)
+    triage: list[Estimate] = Field(default_factory=list)
+    conformal: list[Estimate] = Field(default_factory=list)
     localisation: list[Estimate] = Field(default_factory=list)
     subgroups: list[Subgroup] = Field(default_factory=list)
     findings: list[Finding] = Field(default_factory=list)
@@ -158,6 +166,17 @@ class Evidence(Record):
     def untrue(self) -> bool:
         """Whether a finding makes a number untrue."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def with_abstention(self, triage: Abstention, conformal: Abstention) -> Self:
+        """Return the same evidence with figures of answers that may leave doubt."""
+        found = [*triage.findings, *conformal.findings]
+        return self.model_copy(
+            update={
+                "triage": triage.estimates,
+                "conformal": conformal.estimates,
+                "findings": [*self.findings, *found],
+            }
+        )
 
     def with_localisation(self, estimates: list[Estimate]) -> Self:
         """Return the same evidence with figures of localisation."""

@@ -14,6 +14,7 @@ from greenstick.cohorts.cohort import Cohort
 from greenstick.decision.calibration import Temperature, fit_temperature
 from greenstick.decision.nested import fit_inside, inner_name
 from greenstick.decision.operating_points import OperatingPoint, choose_operating_point, decide
+from greenstick.decision.triage import Triage, choose_triage
 from greenstick.experiments.classes import (
     ClassDecision,
     decide_on_classes,
@@ -77,6 +78,10 @@ class Decision:
     ----------
     temperature, point
         Of a fracture of any kind.
+    triage
+        The two thresholds of three answers.
+    doubt
+        Whether readings give three answers.
     classes
         Of each of several classes; None for the one class of most models.
     """
@@ -84,6 +89,8 @@ class Decision:
     settings: ClassifierSettings
     temperature: Temperature
     point: OperatingPoint
+    triage: Triage
+    doubt: bool = False
     classes: ClassDecision | None = None
 
     def of_fracture(self, logits: Floats) -> Floats:
@@ -106,6 +113,8 @@ class Decision:
         if classes:
             named = zip(self.settings.classes, classes.points, strict=True)
             points += [_on_card(point, name) for name, point in named if point and name != judged]
+        if self.doubt:
+            points += _doubt_on_card(self.triage, judged)
         return card.model_copy(
             update={"calibration": calibration, "operating_points": tuple(points)}
         )
@@ -119,6 +128,21 @@ def _on_card(point: OperatingPoint, class_name: str) -> CardOperatingPoint:
         chosen_on=point.chosen_on,
         n=point.n,
     )
+
+
+def _doubt_on_card(triage: Triage, class_name: str) -> list[CardOperatingPoint]:
+    """Return the two points between which a reader leaves a film in doubt."""
+    limits = {"sensitivity": triage.doubt_from, "specificity": triage.fracture_from}
+    return [
+        CardOperatingPoint(
+            threshold=threshold,
+            class_name=class_name,
+            rule=rule,
+            chosen_on=triage.chosen_on,
+            n=triage.n,
+        )
+        for rule, threshold in limits.items()
+    ]
 
 
 def decide_on(
@@ -152,14 +176,26 @@ def decide_on(
     if len(settings.classes) > 1:
         where = inner_name(fold.fold, fold.repeat)
         return decide_by(rows, logits, settings, how, where, fold)
-    found = fit_inside(
+    temperature, point = fit_inside(
         rows.with_columns(logit=pl.Series(logits[:, 0])),
         rule=how.rule,
         target=how.target,
         fold=fold.fold,
         repeat=fold.repeat,
     )
-    return Decision(settings, *found)
+    triage = _triage(rows, temperature.apply(logits[:, 0]), how, point.chosen_on)
+    return Decision(settings, temperature, point, triage, how.doubt)
+
+
+def _triage(rows: pl.DataFrame, scores: Floats, how: DecisionSection, where: str) -> Triage:
+    return choose_triage(
+        rows["label"].to_numpy(),
+        scores,
+        sensitivity=how.doubt_sensitivity,
+        specificity=how.doubt_specificity,
+        chosen_on=where,
+        images=rows["image"].to_list(),
+    )
 
 
 def decide_by(
@@ -199,7 +235,8 @@ def decide_by(
     point = choose_operating_point(
         labels, scores, rule=how.rule, target=how.target, images=images, **place
     )
-    return Decision(settings, temperature, point, classes)
+    triage = _triage(rows, scores, how, where)
+    return Decision(settings, temperature, point, triage, how.doubt, classes)
 
 
 def scores_of(what: Said, split: str, fold: Fold, decision: Decision) -> pl.DataFrame:

@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from greenstick.decision.calibration import Temperature
+from greenstick.decision.conformal import fit_conformal
 from greenstick.decision.operating_points import OperatingPoint
+from greenstick.evidence.abstention import judge_conformal, judge_triage
 from greenstick.evidence.comparisons import Contender, compare_all, write_comparisons
 from greenstick.evidence.evidence import Evidence, evaluate, write_evidence
 from greenstick.evidence.localisation import localisation
 from greenstick.evidence.multiclass import evaluate_classes, write_class_evidence
+from greenstick.evidence.rows import to_rows
 from greenstick.experiments.classes import headline
 from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.experiment import Experiment
@@ -130,7 +133,26 @@ def _judge(
     )
     explained = run.table("explanations").filter(pl.col("model") == backbone)
     evidence = evidence.with_localisation(localisation(explained, seed=experiment.seed))
+    if len(concluded) == 1:  # the folds of a cross-validation have limits of their own
+        evidence = _with_doubt(evidence, concluded[0], experiment)
     return evidence.model_copy(update={"findings": [*evidence.findings, *findings]})
+
+
+def _with_doubt(evidence: Evidence, one: Concluded, experiment: Experiment) -> Evidence:
+    """Add what three answers, and sets that promise an error, are worth on the test rows."""
+    valid, test = (one.scores.filter(split=split) for split in ("valid", "test"))
+    limits = fit_conformal(
+        valid["label"].to_numpy(),
+        valid["score"].to_numpy(),
+        error=experiment.decision.conformal_error,
+        fitted_on="valid",
+        images=valid["image"].to_list(),
+    )
+    rows = to_rows(test)
+    return evidence.with_abstention(
+        judge_triage(rows, one.decision.triage, name="test"),
+        judge_conformal(rows, limits, name="test"),
+    )
 
 
 def incomplete(missing: Mapping[str, str]) -> list[Finding]:

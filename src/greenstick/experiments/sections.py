@@ -62,6 +62,20 @@ class DecisionSection(Section):
         description="for sensitivity and specificity: the least wanted; for cost: what a missed "
         "fracture costs in false alarms",
     )
+    doubt: bool = Field(
+        False,
+        description="let readings answer doubt between the thresholds of the next two settings; "
+        "evidence tells in any case what they would be worth",
+    )
+    doubt_sensitivity: float = Field(
+        0.95, gt=0.0, lt=1.0, description="share of fractures not to be called normal"
+    )
+    doubt_specificity: float = Field(
+        0.95, gt=0.0, lt=1.0, description="share of normals not to be called fractured"
+    )
+    conformal_error: float = Field(
+        0.1, gt=0.0, lt=1.0, description="promised share of conformal sets without the truth"
+    )
     inner_folds: int = Field(
         0,
         ge=0,
