@@ -58,10 +58,12 @@ def _judge_classes(
         tables = [each.class_scores for each in mine if each.class_scores is not None]
         if not tables:
             return
+        points = _class_points(mine)
+        undecided = [f"decision_{name}" for name in experiment.model.classes if name not in points]
         evidence = evaluate_classes(
-            pl.concat(tables, how="diagonal"),
+            pl.concat(tables, how="diagonal").drop(undecided, strict=False),
             classes=experiment.model.classes,
-            points=_class_points(mine),
+            points=points,
             calibrations=_class_calibrations(mine),
             rows="test",
             seed=experiment.seed,
