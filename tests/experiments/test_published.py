@@ -43,14 +43,19 @@ def test_a_protocol_is_written_read_and_planned(name: str, spots: Path, tmp_path
     assert len(folds) == a_backbone * len(experiment.model.names)
 
 
-def test_a_cohort_with_a_split_keeps_it(spots: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "method"), [("fracture-types", "column"), ("framework-cv", "kfold")]
+)
+def test_a_cohort_keeps_its_split_where_the_protocol_has_one_too(
+    spots: Path, tmp_path: Path, name: str, method: str
+) -> None:
     cohort = read_cohort(spots)
     split = ["test" if i % 40 < 10 else "train" for i in range(len(cohort))]
     given = cohort.with_table(cohort.table.with_columns(split=pl.Series(split)))
     write_cohort(given, tmp_path / "cohort.parquet")
     path = tmp_path / "e.toml"
-    write_protocol("framework-cv", given, tmp_path / "cohort.parquet", path)
-    assert read_experiment(path).split.method == "column"
+    write_protocol(name, given, tmp_path / "cohort.parquet", path)
+    assert read_experiment(path).split.method == method
 
 
 def test_an_unknown_protocol_is_refused_with_those_there_are(spots: Path, tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def write_protocol(
         {"name": path.stem, "cohort": Path(relative).as_posix(), "seed": seed, "protocol": name}
     )
     document.add(tomlkit.nl())
-    if "test" in cohort.table["split"].drop_nulls().to_list():
+    own = "test" in cohort.table["split"].drop_nulls().to_list()
+    if own and settings["split"].get("method") != "kfold":  # a cross-validation stays one
         settings["split"] = tomlkit.table()
         settings["split"].add("method", tomlkit.item("column").comment("the cohort brings its own"))
     for key, section in settings.items():
