@@ -60,7 +60,7 @@ class OnRay(AbstractContextManager["OnRay"]):
         """Yield readings as the machines finish them."""
         names = {str(path.absolute()): str(path) for path in paths}
         files = ray.data.from_items([{"path": path} for path in names])
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
         cores = int(resources.get("CPU", 1))
         read = files.map_batches(
             _Machine,
