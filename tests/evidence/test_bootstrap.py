@@ -58,3 +58,19 @@ def test_the_size_of_the_pieces_does_not_change_the_result(
         for name, values in found[0].replicates.items():
             np.testing.assert_allclose(other.replicates[name], values)
             np.testing.assert_allclose(other.left_out[name], found[0].left_out[name])
+
+
+def test_more_replicates_take_no_more_memory_than_a_number_a_figure() -> None:
+    values = np.random.default_rng(0).normal(size=40)
+
+    def statistics(weights: Ints) -> dict[str, Floats]:
+        mean = weights @ values / 40
+        return {"mean": mean, "curve": np.repeat(mean[:, None], 201, axis=1)}
+
+    few, many = (
+        resample(statistics, patients=40, rows=40, replicates=n, seed=1)
+        for n in (bootstrap.CURVES, 10 * bootstrap.CURVES)
+    )
+    assert len(many.replicates["mean"]) == 10 * bootstrap.CURVES
+    np.testing.assert_array_equal(many.replicates["curve"], few.replicates["curve"])
+    assert not len(many.left_out["curve"])

@@ -1,6 +1,6 @@
 """Resampling by patient, a few replicates at a time: rows times replicates are never held."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ Statistics = Callable[[Ints], Mapping[str, Floats]]
 CHUNK = 2**16
 #: How many groups of patients are left out in turn for the acceleration of BCa.
 GROUPS = 200
+#: How many replicates of a curve are kept, which is enough for the limits of each of its points.
+CURVES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +27,10 @@ class Resampled:
     Attributes
     ----------
     replicates
-        Name to (replicates, ...) values.
+        Name to (replicates,) values; of a curve the first :data:`CURVES` only, so that memory
+        does not grow with replicates but for the one number that each adds to a figure.
     left_out
-        Name to (groups, ...) values.
+        Name to (groups,) values; curves have none.
     """
 
     replicates: Mapping[str, Floats]
@@ -59,16 +62,23 @@ def resample(
         return Resampled(nothing, nothing)
     chunk = max(1, CHUNK // max(rows, 1))
     generator = np.random.Generator(np.random.PCG64(seed))
-    drawn = [
-        statistics(draw_weights(generator, patients, min(chunk, replicates - start)))
+    drawn = (
+        _kept(statistics(draw_weights(generator, patients, min(chunk, replicates - start))), start)
         for start in range(0, replicates, chunk)
-    ]
+    )
+    of_replicates = _joined(drawn)
     groups = np.array_split(generator.permutation(patients), min(GROUPS, patients))
-    left_out = [
-        statistics(_without(groups[start : start + chunk], patients))
+    left_out = (
+        _kept(statistics(_without(groups[start : start + chunk], patients)), CURVES)
         for start in range(0, len(groups), chunk)
-    ]
-    return Resampled(_joined(drawn), _joined(left_out))
+    )
+    return Resampled(of_replicates, _joined(left_out))
+
+
+def _kept(values: Mapping[str, Floats], start: int) -> Mapping[str, Floats]:
+    """Return what is kept of the replicates from ``start`` on: of curves no more than CURVES."""
+    left = max(0, CURVES - start)
+    return {name: v if v.ndim == 1 else v[:left].copy() for name, v in values.items()}
 
 
 @dataclass(frozen=True)
@@ -113,5 +123,9 @@ def _without(groups: list[Ints], patients: int) -> Ints:
     return weights
 
 
-def _joined(parts: list[Mapping[str, Floats]]) -> Mapping[str, Floats]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _joined(parts: Iterable[Mapping[str, Floats]]) -> Mapping[str, Floats]:
+    joined: dict[str, list[Floats]] = {}
+    for part in parts:
+        for name, values in part.items():
+            joined.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in joined.items()}
