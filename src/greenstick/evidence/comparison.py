@@ -14,7 +14,7 @@ from greenstick.errors import GreenstickError
 from greenstick.evidence.arguments import as_list
 from greenstick.evidence.bootstrap import limits_from, resample
 from greenstick.evidence.discrimination import auroc_covariance, placements
-from greenstick.evidence.estimates import Difference, Record, SignificanceTest
+from greenstick.evidence.estimates import Difference, Record, SignificanceTest, named
 from greenstick.evidence.evidence import calls_of
 from greenstick.evidence.folds import fold_differences
 from greenstick.evidence.intervals import (
@@ -54,13 +54,7 @@ class Comparison(Record):
 
     def difference(self, name: str) -> Difference:
         """Return the difference of this name, e.g. ``comparison.difference("AUROC")``."""
-        for found in self.differences:
-            if found.name == name:
-                return found
-        raise GreenstickError(
-            f"The comparison holds no {name!r}.",
-            remedy=f"It holds: {', '.join(d.name for d in self.differences)}.",
-        )
+        return named(self.differences, name, where="comparison")
 
 
 @dataclass(frozen=True, eq=False)

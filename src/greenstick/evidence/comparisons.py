@@ -13,9 +13,9 @@ from greenstick.decision.operating_points import given_point
 from greenstick.errors import GreenstickError
 from greenstick.evidence.comparison import Comparison, Points, compare
 from greenstick.evidence.estimates import Difference, Record
+from greenstick.evidence.record_files import read_record, write_record
 from greenstick.evidence.rows import Missing
 from greenstick.evidence.significance import holm
-from greenstick.files import write_text
 from greenstick.findings import Severity
 
 COMPARISON_VERSION = "1"
@@ -203,7 +203,7 @@ def _p_of(pair: Comparison, name: str) -> float | None:
 
 def write_comparisons(comparisons: Comparisons, path: Path | str) -> None:
     """Write ``comparison.json``; a killed write leaves the old file whole."""
-    write_text(comparisons.model_dump_json(indent=1) + "\n", Path(path))
+    write_record(comparisons, path)
 
 
 def read_comparisons(path: Path | str) -> Comparisons:
@@ -214,12 +214,10 @@ def read_comparisons(path: Path | str) -> Comparisons:
     GreenstickError
         Where it is missing or no comparison of this version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise GreenstickError(f"There is no {path}.", remedy="Run: greenstick compare.")
-    try:
-        return Comparisons.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise GreenstickError(
-            f"{path} is no comparison of version {COMPARISON_VERSION}.", remedy="Compare again."
-        ) from None
+    return read_record(
+        Comparisons,
+        path,
+        what=f"comparison of version {COMPARISON_VERSION}",
+        make="Run: greenstick compare.",
+        again="Compare again.",
+    )

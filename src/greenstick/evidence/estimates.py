@@ -1,8 +1,41 @@
 """The nouns of evidence: a number with its interval, a curve with its band, a table of four."""
 
-from typing import Self
+from collections.abc import Iterable
+from typing import Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+from greenstick.errors import GreenstickError
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def named(everything: Iterable[N], name: str, *, where: str) -> N:
+    """Return the first of a name; ``where`` they stand is for the error, e.g. "evidence".
+
+    Raises
+    ------
+    GreenstickError
+        Where none has the name.
+    """
+    first: dict[str, N] = {}
+    for each in everything:
+        first.setdefault(each.name, each)
+    if name not in first:
+        raise GreenstickError(
+            f"The {where} holds no {name!r}.", remedy=f"It holds: {', '.join(first)}."
+        )
+    return first[name]
 
 
 class Record(BaseModel):

@@ -30,6 +30,7 @@ from greenstick.evidence.estimates import (
     SignificanceTest,
     Subgroup,
     ThresholdSpread,
+    named,
 )
 from greenstick.evidence.leaks import check_provenance
 from greenstick.evidence.net_benefit import decision_curve
@@ -38,6 +39,7 @@ from greenstick.evidence.optimism import (
     measure_optimism,
     spread_of,
 )
+from greenstick.evidence.record_files import read_record, write_record
 from greenstick.evidence.reliability import equal_width, reliability
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import (
@@ -51,7 +53,6 @@ from greenstick.evidence.rows import (
     usable,
 )
 from greenstick.evidence.subgroups import judge_subgroups
-from greenstick.files import write_text
 from greenstick.findings import Finding, Severity
 
 SCHEMA_VERSION = "1"
@@ -154,13 +155,7 @@ class Evidence(Record):
             *self.at_operating_point,
             *self.localisation,
         ]
-        for found in everything:
-            if found.name == name:
-                return found
-        raise GreenstickError(
-            f"The evidence holds no {name!r}.",
-            remedy=f"It holds: {', '.join(dict.fromkeys(e.name for e in everything))}.",
-        )
+        return named(everything, name, where="evidence")
 
     @property
     def untrue(self) -> bool:
@@ -334,7 +329,7 @@ def _reliability(rows: ScoredRows, level: float) -> list[ReliabilityBin]:
 
 def write_evidence(evidence: Evidence, path: Path | str) -> None:
     """Write ``evidence.json``."""
-    write_text(evidence.model_dump_json(indent=1) + "\n", Path(path))
+    write_record(evidence, path)
 
 
 def read_evidence(path: Path | str) -> Evidence:
@@ -345,12 +340,10 @@ def read_evidence(path: Path | str) -> Evidence:
     GreenstickError
         Where it is missing or no evidence of this version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise GreenstickError(f"There is no {path}.", remedy="Run the experiment, or evaluate.")
-    try:
-        return Evidence.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise GreenstickError(
-            f"{path} is no evidence of version {SCHEMA_VERSION}.", remedy="Evaluate again."
-        ) from None
+    return read_record(
+        Evidence,
+        path,
+        what=f"evidence of version {SCHEMA_VERSION}",
+        make="Run the experiment, or evaluate.",
+        again="Evaluate again.",
+    )

@@ -23,10 +23,10 @@ from greenstick.evidence.class_rows import (
     kind_of,
     to_class_rows,
 )
-from greenstick.evidence.estimates import Estimate, Record
+from greenstick.evidence.estimates import Estimate, Record, named
 from greenstick.evidence.evidence import Evidence, calls_of, evaluate
+from greenstick.evidence.record_files import read_record, write_record
 from greenstick.evidence.rows import Bools, Missing, count
-from greenstick.files import write_text
 from greenstick.findings import Finding, Severity
 
 CLASSES_VERSION = "1"
@@ -93,13 +93,7 @@ class ClassEvidence(Record):
 
     def estimate(self, name: str) -> Estimate:
         """Return a figure over all classes, e.g. ``evidence.estimate("AUROC macro")``."""
-        for found in self.overall:
-            if found.name == name:
-                return found
-        raise GreenstickError(
-            f"The evidence holds no {name!r}.",
-            remedy=f"It holds: {', '.join(e.name for e in self.overall)}.",
-        )
+        return named(self.overall, name, where="evidence")
 
     @property
     def untrue(self) -> bool:
@@ -289,7 +283,7 @@ def _findings(rows: ClassRows, dropped: int) -> list[Finding]:
 
 def write_class_evidence(evidence: ClassEvidence, path: Path | str) -> None:
     """Write ``classes.json``."""
-    write_text(evidence.model_dump_json(indent=1) + "\n", Path(path))
+    write_record(evidence, path)
 
 
 def read_class_evidence(path: Path | str) -> ClassEvidence:
@@ -300,12 +294,10 @@ def read_class_evidence(path: Path | str) -> ClassEvidence:
     GreenstickError
         Where it is missing or no evidence of this version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise GreenstickError(f"There is no {path}.", remedy="Evaluate scores of several classes.")
-    try:
-        return ClassEvidence.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise GreenstickError(
-            f"{path} is no evidence of version {CLASSES_VERSION}.", remedy="Evaluate again."
-        ) from None
+    return read_record(
+        ClassEvidence,
+        path,
+        what=f"evidence of version {CLASSES_VERSION}",
+        make="Evaluate scores of several classes.",
+        again="Evaluate again.",
+    )

@@ -16,6 +16,11 @@ from greenstick.evidence.rows import Bools, Floats, Ints
 #: COCO's ten values of IoU, and the recalls at which precision is read off.
 IOUS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 RECALLS = np.linspace(0.0, 1.0, 101)
+#: One more, for boxes that only say about where (a heat map's); it is in no mean over several.
+ROUGH = 0.3
+MATCHED = (*IOUS, ROUGH)
+#: Place in :data:`MATCHED` of each IoU whose precision-recall curve is kept.
+CURVES = {ROUGH: len(IOUS), 0.5: 0, 0.75: 5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +30,11 @@ class Precisions:
     Attributes
     ----------
     average
-        (..., ious, classes, areas).
+        (..., ious, classes, areas), at each of :data:`MATCHED`.
     recall
         (..., ious, classes, areas): recall when every box counts (at most 100 an image).
     curve
-        (..., classes, recalls): precision at IoU 0.5 over all areas.
+        (..., curves, classes, recalls): precision over all areas, at each of :data:`CURVES`.
     """
 
     average: Floats
@@ -38,21 +43,30 @@ class Precisions:
 
     def named(self, classes: tuple[str, ...]) -> dict[str, Floats]:
         """Return the figures as people name them, each of shape (...)."""
-        every = list(AREAS)
+        every, several = list(AREAS), self.average[..., : len(IOUS), :, :]
         named = {
             "mAP@0.5": _mean(self.average[..., :1, :, :1]),
             "mAP@0.75": _mean(self.average[..., 5:6, :, :1]),
-            "mAP@0.5:0.95": _mean(self.average[..., :1]),
-            "mean recall": _mean(self.recall[..., :1]),
+            "mAP@0.5:0.95": _mean(several[..., :1]),
+            "mAP@0.3": _mean(self.average[..., len(IOUS) :, :, :1]),
+            "mean recall": _mean(self.recall[..., : len(IOUS), :, :1]),
         }
         for number, area in enumerate(every[1:], start=1):
-            named[f"mAP@0.5:0.95, {area}"] = _mean(self.average[..., number : number + 1])
+            mine = several[..., number : number + 1]
+            named[f"mAP@0.5, {area}"] = _mean(mine[..., :1, :, :])
+            named[f"mAP@0.5:0.95, {area}"] = _mean(mine)
         for number, name in enumerate(classes):
-            mine = self.average[..., number : number + 1, :1]
+            mine = several[..., number : number + 1, :1]
             named[f"AP@0.5, {name}"] = _mean(mine[..., :1, :, :])
             named[f"AP@0.5:0.95, {name}"] = _mean(mine)
-        named["precision_recall"] = _mean_curve(self.curve)
+        for place, iou in enumerate(CURVES):
+            named[curve_name(iou)] = _mean_curve(self.curve[..., place, :, :])
         return named
+
+
+def curve_name(iou: float) -> str:
+    """Return what the precision-recall curve at an IoU is called."""
+    return f"precision-recall@{iou:g}"
 
 
 def _mean(values: Floats) -> Floats:
@@ -81,19 +95,20 @@ def coco_precisions(rows: BoxRows) -> Precisions:
     judge = COCOeval_faster(truth, predicted, iouType="bbox")
     judge.params.imgIds = list(range(len(rows)))
     judge.params.catIds = list(range(len(rows.classes)))
+    judge.params.iouThrs = np.array(MATCHED)
     judge.params.areaRng = [list(bounds) for bounds in AREAS.values()]
     judge.params.areaRngLbl = list(AREAS)
     judge.params.maxDets = [MOST]
     judge.evaluate()
     judge.accumulate()
-    shape = (len(IOUS), len(RECALLS), len(rows.classes), len(AREAS))
+    shape = (len(MATCHED), len(RECALLS), len(rows.classes), len(AREAS))
     precision = np.asarray(judge.eval["precision"], dtype=np.float64).reshape(shape)
     recall = np.asarray(judge.eval["recall"], dtype=np.float64).reshape(shape[0], *shape[2:])
     precision = np.where(precision < 0, np.nan, precision)  # the library's -1: no true box
     return Precisions(
         average=precision.mean(axis=1),
         recall=np.where(recall < 0, np.nan, recall),
-        curve=precision[0, :, :, 0].T,
+        curve=precision[list(CURVES.values()), :, :, 0].swapaxes(1, 2),
     )
 
 
@@ -200,18 +215,19 @@ class _Steps:
 
 def weighed_precisions(rows: BoxRows) -> Callable[[Ints], Precisions]:
     """Match once; return a function from (b, patients) weights to the figures."""
-    matches = [match(rows, IOUS, bounds) for bounds in AREAS.values()]
-    shape = (len(IOUS), len(rows.classes), len(AREAS))
+    matches = [match(rows, MATCHED, bounds) for bounds in AREAS.values()]
+    shape = (len(MATCHED), len(rows.classes), len(AREAS))
+    kept = {place: number for number, place in enumerate(CURVES.values())}
     ranked = {(t, c, a): _ranked(rows, matches[a], t, c) for t, c, a in np.ndindex(shape)}
 
     def weighed(weights: Ints) -> Precisions:
         average, recall = np.empty((2, len(weights), *shape))
-        curve = np.empty((len(weights), len(rows.classes), len(RECALLS)))
+        curve = np.empty((len(weights), len(kept), len(rows.classes), len(RECALLS)))
         for place, one in ranked.items():
             steps = one.steps(weights)
             average[:, *place], recall[:, *place] = steps.average(), steps.last_recall()
-            if place[0] == place[2] == 0:
-                curve[:, place[1]] = steps.curve()
+            if place[0] in kept and place[2] == 0:
+                curve[:, kept[place[0]], place[1]] = steps.curve()
         return Precisions(average, recall, curve)
 
     return weighed

@@ -26,8 +26,8 @@ from greenstick.evidence.detection.froc import GRID, MEAN, RATES, rate_name
 from greenstick.evidence.detection.matching import match
 from greenstick.evidence.detection.ratings import rankings
 from greenstick.evidence.detection.resampled import Drawn
-from greenstick.evidence.estimates import Curve, Estimate, Record
-from greenstick.files import write_text
+from greenstick.evidence.estimates import Curve, Estimate, Record, named
+from greenstick.evidence.record_files import write_record
 from greenstick.findings import Finding
 
 SCHEMA_VERSION = "1"
@@ -107,13 +107,7 @@ class DetectionEvidence(Record):
             *self.froc,
             *self.at_confidence,
         ]
-        for found in everything:
-            if found.name == name:
-                return found
-        raise GreenstickError(
-            f"The evidence holds no {name!r}.",
-            remedy=f"It holds: {', '.join(e.name for e in everything)}.",
-        )
+        return named(everything, name, where="evidence")
 
 
 def judge_boxes(
@@ -202,4 +196,4 @@ def _by_class(boxes: BoxRows, confidence: Confidence | None, drawn: Drawn) -> li
 
 def write_detection(evidence: DetectionEvidence, path: Path | str) -> None:
     """Write ``detection.json``."""
-    write_text(evidence.model_dump_json(indent=1) + "\n", Path(path))
+    write_record(evidence, path)

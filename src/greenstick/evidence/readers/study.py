@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 
 from greenstick.decision.operating_points import OperatingPoint, candidates
-from greenstick.errors import GreenstickError
 from greenstick.evidence.at_point import proportion
 from greenstick.evidence.comparison import Pair, auroc_difference, share_differences
 from greenstick.evidence.discrimination import auroc
@@ -25,8 +24,8 @@ from greenstick.evidence.readers.records import (
     RocPoint,
 )
 from greenstick.evidence.readers.table import Study, to_study
+from greenstick.evidence.record_files import read_record, write_record
 from greenstick.evidence.rows import Floats, Missing, ScoredRows
-from greenstick.files import write_text
 
 #: More distinct ratings than this are a score, not a scale: no point is kept for each.
 MANY_RATINGS = 100
@@ -213,7 +212,7 @@ def _all_readers(study: Study, level: float) -> list[MultiReader]:
 
 def write_reader_study(study: ReaderStudy, path: Path | str) -> None:
     """Write ``readers.json``."""
-    write_text(study.model_dump_json(indent=1) + "\n", Path(path))
+    write_record(study, path)
 
 
 def read_reader_study(path: Path | str) -> ReaderStudy:
@@ -224,12 +223,10 @@ def read_reader_study(path: Path | str) -> ReaderStudy:
     GreenstickError
         Where it is missing or no reader study of this version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise GreenstickError(f"There is no {path}.", remedy="Run: greenstick readers.")
-    try:
-        return ReaderStudy.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise GreenstickError(
-            f"{path} is no reader study of version {READERS_VERSION}.", remedy="Judge it again."
-        ) from None
+    return read_record(
+        ReaderStudy,
+        path,
+        what=f"reader study of version {READERS_VERSION}",
+        make="Run: greenstick readers.",
+        again="Judge it again.",
+    )
