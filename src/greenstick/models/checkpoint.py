@@ -8,20 +8,12 @@ ensemble is one checkpoint too.
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import nn
-
-from greenstick.errors import GreenstickError
-from greenstick.files import write_whole
 from greenstick.models.card import CARD, NETWORK, Card, CardMember, read_card, write_card
 from greenstick.models.classifier import Classifier, empty_classifier
 from greenstick.models.ensemble import Ensemble
 from greenstick.models.export import export_onnx
+from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_weights
 from greenstick.models.settings import ClassifierSettings
-
-WEIGHTS = "model.safetensors"
 
 
 def save_checkpoint(
@@ -75,13 +67,6 @@ def save_ensemble(
     return save_checkpoint(folder, Ensemble(members), card, onnx=onnx)
 
 
-def write_weights(model: nn.Module, path: Path) -> None:
-    """Write a network's tensors as one safetensors file."""
-    state = model.state_dict()
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    write_whole(path, lambda part: part.write_bytes(save(tensors, metadata={"format": "pt"})))
-
-
 def load_checkpoint(folder: Path | str) -> tuple[Classifier | Ensemble, Card]:
     """Load a checkpoint's network (in evaluation mode, on the CPU) and its card.
 
@@ -93,14 +78,7 @@ def load_checkpoint(folder: Path | str) -> tuple[Classifier | Ensemble, Card]:
     folder = Path(folder)
     card = read_card(folder)
     model = _empty(card)
-    try:
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        first = (str(error).splitlines() or ["unreadable"])[0]
-        raise GreenstickError(
-            f"{folder / WEIGHTS} does not hold the network that its card tells of ({first}).",
-            remedy="Copy the whole model folder again.",
-        ) from None
+    fill_weights(model, folder / WEIGHTS)
     return model.eval(), card
 
 
@@ -117,9 +95,7 @@ def _facts(model: Classifier | Ensemble, card: Card) -> dict[str, object]:
     return {
         "classifier": _settings(first),
         "members": _members(model, card) if isinstance(model, Ensemble) else (),
-        "mean": tuple(round(float(v), 6) for v in torch.flatten(first.mean)),
-        "std": tuple(round(float(v), 6) for v in torch.flatten(first.std)),
-        "weights_origin": card.weights_origin or model.origin,
+        **facts_of(first, card.weights_origin),
     }
 
 
@@ -135,7 +111,5 @@ def _members(model: Ensemble, card: Card) -> tuple[CardMember, ...]:
 
 
 def _settings(model: Classifier) -> ClassifierSettings:
-    weights = model.settings.weights
-    if weights not in ("auto", "hub", "none"):
-        weights = Path(weights).name  # a card tells nothing of the machine that made it
+    weights = portable(model.settings.weights)
     return model.settings.model_copy(update={"weights": weights})

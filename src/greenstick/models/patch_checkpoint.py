@@ -2,18 +2,14 @@
 
 from pathlib import Path
 
-import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_text
 from greenstick.models.card import CARD, NETWORK, Card, read_card, write_card
-from greenstick.models.checkpoint import WEIGHTS, write_weights
 from greenstick.models.classifier import Prediction, empty_classifier
 from greenstick.models.export import export_onnx
+from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_weights
 from greenstick.models.patch_residual import PatchResidual
 from greenstick.models.patch_restorer import Restorer
 from greenstick.models.patch_settings import RestorerSettings
@@ -40,7 +36,7 @@ def load_restorer(folder: Path | str) -> Restorer:
     """
     folder = Path(folder)
     restorer = Restorer(_read_settings(folder))
-    _fill(restorer, folder / RESTORER_WEIGHTS)
+    fill_weights(restorer, folder / RESTORER_WEIGHTS)
     return restorer.eval()
 
 
@@ -65,14 +61,10 @@ def save_patch_residual(
     if onnx:
         export_onnx(model, card.canvas_px, folder / NETWORK, outputs=Prediction._fields)
     classifier = model.classifier
-    weights = classifier.settings.weights
-    if weights not in ("auto", "hub", "none"):
-        weights = Path(weights).name  # a card tells nothing of the machine that made it
+    weights = portable(classifier.settings.weights)
     facts = {
         "classifier": classifier.settings.model_copy(update={"weights": weights}),
-        "mean": tuple(round(float(v), 6) for v in torch.flatten(classifier.mean)),
-        "std": tuple(round(float(v), 6) for v in torch.flatten(classifier.std)),
-        "weights_origin": card.weights_origin or classifier.origin,
+        **facts_of(classifier, card.weights_origin),
     }
     write_card(folder, card.model_copy(update=facts))
     return folder
@@ -90,7 +82,7 @@ def load_patch_residual(folder: Path | str) -> tuple[PatchResidual, Card]:
     card = read_card(folder)
     restorer = Restorer(_read_settings(folder))
     model = PatchResidual(restorer, empty_classifier(card.classifier, origin=card.weights_origin))
-    _fill(model, folder / WEIGHTS)
+    fill_weights(model, folder / WEIGHTS)
     return model.eval(), card
 
 
@@ -105,14 +97,4 @@ def _read_settings(folder: Path) -> RestorerSettings:
         raise GreenstickError(
             f"There is no restorer in {folder}.",
             remedy="Train one on healthy images first, or copy the whole folder again.",
-        ) from None
-
-
-def _fill(model: nn.Module, path: Path) -> None:
-    try:
-        model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError):
-        raise GreenstickError(
-            f"{path} does not hold the network that is told of beside it.",
-            remedy="Copy the whole folder again.",
         ) from None

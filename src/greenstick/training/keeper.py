@@ -12,7 +12,7 @@ import polars as pl
 from lightning.pytorch.callbacks import Checkpoint
 
 from greenstick.files import write_whole
-from greenstick.models.checkpoint import write_weights
+from greenstick.models.parts import write_weights
 from greenstick.training.learner import Learner
 from greenstick.training.samples import Batch
 
