@@ -2,13 +2,7 @@
 
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
-from greenstick.errors import GreenstickError
 from greenstick.models.card import CARD, NETWORK
-from greenstick.models.checkpoint import WEIGHTS, write_weights
 from greenstick.models.detector import Detections, Detector, empty_detector
 from greenstick.models.detector_settings import (
     DetectorCard,
@@ -16,6 +10,7 @@ from greenstick.models.detector_settings import (
     write_detector_card,
 )
 from greenstick.models.export import export_onnx
+from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_weights
 
 
 def save_detector(
@@ -31,7 +26,7 @@ def save_detector(
         What to write. What the card says of the network itself is taken from the model.
     onnx
         Whether to export ``model.onnx`` too: ``images`` (N, 1, S, S) in, ``boxes`` (N, K, 4) and
-        ``logits`` (N, K) out, before merging.
+        ``logits`` (N, K, C) out, before merging.
 
     Returns
     -------
@@ -43,14 +38,10 @@ def save_detector(
     write_weights(model, folder / WEIGHTS)
     if onnx:
         export_onnx(model, card.canvas_px, folder / NETWORK, outputs=Detections._fields)
-    weights = model.settings.weights
-    if weights not in ("auto", "hub", "none"):
-        weights = Path(weights).name  # a card tells nothing of the machine that made it
+    weights = portable(model.settings.weights)
     facts = {
         "detector": model.settings.model_copy(update={"weights": weights}),
-        "mean": tuple(round(float(v), 6) for v in torch.flatten(model.mean)),
-        "std": tuple(round(float(v), 6) for v in torch.flatten(model.std)),
-        "weights_origin": card.weights_origin or model.origin,
+        **facts_of(model, card.weights_origin),
     }
     write_detector_card(folder, card.model_copy(update=facts))
     return folder
@@ -67,12 +58,5 @@ def load_detector(folder: Path | str) -> tuple[Detector, DetectorCard]:
     folder = Path(folder)
     card = read_detector_card(folder)
     model = empty_detector(card.detector, origin=card.weights_origin)
-    try:
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        first = (str(error).splitlines() or ["unreadable"])[0]
-        raise GreenstickError(
-            f"{folder / WEIGHTS} does not hold the network that its card tells of ({first}).",
-            remedy="Copy the whole model folder again.",
-        ) from None
+    fill_weights(model, folder / WEIGHTS)
     return model.eval(), card
