@@ -141,7 +141,7 @@ def find(model: Detector, card: DetectorCard, folder: Path, paths: list[Path]) -
         boxes, logits = found["boxes"][0], found["logits"][0]
         times["OpenVINO"].append(time.perf_counter() - begin)
         begin = time.perf_counter()
-        merge(boxes, 1 / (1 + np.exp(-logits)))
+        merge(boxes, 1 / (1 + np.exp(-logits)), iou=card.merge_iou)
         times["merge"].append(time.perf_counter() - begin)
         worst = max(worst, float(np.abs(boxes - expected.boxes[0].numpy()).max()))
     parameters = sum(p.numel() for p in model.parameters()) / 1e6

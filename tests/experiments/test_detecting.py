@@ -15,9 +15,11 @@ from greenstick.cohorts.cohort import make_cohort, read_cohort, write_cohort
 from greenstick.errors import GreenstickError
 from greenstick.experiments.detecting import (
     DEFAULTS,
+    box_classes,
     detector_recipe,
     find_in_cohort,
     train_detector,
+    write_boxes,
 )
 from greenstick.models.detector_settings import DetectorSettings, read_detector_card
 from greenstick.training.recipe import Augmentation
@@ -27,16 +29,21 @@ N = 48
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a cohort's file: a bright square is a fracture, and one image in four has none."""
+    """Return a cohort's file: a square is a fracture, and one image in four has none.
+
+    Bright ones are new, those of a middle gray are old.
+    """
     folder = tmp_path_factory.mktemp("squares")
     rng = np.random.default_rng(1)
     boxes = []
     for index in range(N):
         pixels = rng.integers(0, 60, (96, 120), dtype=np.uint8)
         x, y = (int(v) for v in rng.integers(4, 50, 2))
+        new = index % 4 != 3
         if index % 4:
-            pixels[y : y + 32, x : x + 36] = 240
-        box = {"x": x, "y": y, "width": 36, "height": 32, "class": None}
+            pixels[y : y + 32, x : x + 36] = 240 if new else 130
+        kind = "new" if new else "old"
+        box = {"x": x, "y": y, "width": 36, "height": 32, "class": kind}
         boxes.append([box] if index % 4 else [])
         Image.fromarray(pixels).save(folder / f"{index}.png")
     table = pl.DataFrame(
@@ -53,18 +60,32 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("runs") / "boxes"
-    recipe = detector_recipe({"canvas_px": "64", "epochs": "7", "batch_size": "8", "lr": "0.008"})
-    mild = Augmentation(rotate_degrees=0, scale=0.05, exposure=0.1, noise=0.0)
-    recipe = recipe.model_copy(
-        update={"precision": "32", "ema_decay": 0.8, "augmentation": mild, "flip_average": False}
+    return train_on(squares, folder, epochs=7)
+
+
+@pytest.fixture(scope="module")
+def of_two_classes(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "classes"
+    classes = box_classes(read_cohort(squares), "by-box")
+    return train_on(squares, folder, epochs=6, classes=classes)
+
+
+def train_on(
+    cohort: Path, folder: Path, *, epochs: int, classes: tuple[str, ...] = ("fracture",)
+) -> Path:
+    torch.set_num_threads(1)
+    recipe = detector_recipe({"canvas_px": "64", "batch_size": "8", "lr": "0.008"})
+    mild = Augmentation(rotate_degrees=0, scale=0.05, exposure=0.05, noise=0.0)
+    changed = {"precision": "32", "ema_decay": 0.8, "augmentation": mild, "flip_average": False}
+    recipe = recipe.model_copy(update={**changed, "epochs": epochs, "rare_below": 0.5})
+    settings = DetectorSettings(
+        backbone="test_efficientnet", weights="none", width=16, depth=1, classes=classes
     )
-    settings = DetectorSettings(backbone="test_efficientnet", weights="none", width=16, depth=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GREENSTICK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setenv("GREENSTICK_CACHE", str(folder.parent / "cache"))
         flags = {"accelerator": "cpu"}
-        train_detector(read_cohort(squares), folder, settings, recipe, trainer_flags=flags)
+        train_detector(read_cohort(cohort), folder, settings, recipe, trainer_flags=flags)
     return folder
 
 
@@ -94,11 +115,37 @@ def test_boxes_of_test_images_are_found_and_judged(
     assert CliRunner().invoke(app, [*words, "-o", str(found)]).exit_code == 0
     assert set(pl.read_csv(found)["image"]) <= {f"{i}.png" for i in range(40, 48)}
     words = ["evaluate", "boxes", "--truth", str(squares), "--split", "test"]
-    words += ["--predictions", str(found), "-o", str(tmp_path)]
+    words += ["--predictions", str(found), "--any-class", "-o", str(tmp_path)]
     assert CliRunner().invoke(app, words).exit_code == 0
     evidence = json.loads((tmp_path / "detection.json").read_text(encoding="utf-8"))
     assert evidence["average_precision"][0]["value"] > 0.3
     assert (evidence["n_images"], evidence["n_fractured"]) == (8, 6)
+
+
+def test_several_classes_are_found_and_judged_each(
+    of_two_classes: Path, squares: Path, tmp_path: Path
+) -> None:
+    assert read_detector_card(of_two_classes).detector.classes == ("new", "old")
+    found = find_in_cohort(of_two_classes, read_cohort(squares), split="valid")
+    assert set(found["class"]) == {"new", "old"}
+    write_boxes(found, tmp_path / "boxes.parquet")
+    words = ["evaluate", "boxes", "--truth", str(squares), "--split", "valid"]
+    words += ["--predictions", str(tmp_path / "boxes.parquet"), "-o", str(tmp_path)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    evidence = json.loads((tmp_path / "detection.json").read_text(encoding="utf-8"))
+    by_name = {one["name"]: one["value"] for one in evidence["average_precision"]}
+    assert by_name["mAP@0.5"] > 0.3
+    assert [one["name"] for one in evidence["by_class"]] == ["new", "old"]
+
+
+def test_classes_are_taken_from_boxes_or_named(squares: Path) -> None:
+    cohort = read_cohort(squares)
+    assert box_classes(cohort, "one") == ("fracture",)
+    assert box_classes(cohort, "old, new") == ("old", "new")
+    for wanted in ("old", "left,right"):
+        with pytest.raises(GreenstickError, match="apart; their classes are: new, old"):
+            box_classes(cohort, wanted)
 
 
 def test_a_missing_split_or_a_broken_file_is_refused(

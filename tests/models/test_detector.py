@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from pydantic import ValidationError
 
 from greenstick import RESEARCH_USE
 from greenstick.errors import GreenstickError
@@ -24,6 +25,9 @@ needs_coco = pytest.mark.skipif(not COCO.is_file(), reason="COCO weights are not
 NETWORKS = {
     "timm": DetectorSettings(backbone="test_efficientnet", weights="none", width=16, depth=1),
     "yolox": DetectorSettings(backbone="yolox_nano", weights="none"),
+    "three classes": DetectorSettings(
+        backbone="test_efficientnet", weights="none", width=16, depth=1, classes=("a", "b", "c")
+    ),
 }
 
 
@@ -37,12 +41,12 @@ def card_of(model: Detector, **values: object) -> DetectorCard:
     return DetectorCard(name="mine", detector=model.settings, canvas_px=64, **values)
 
 
-def test_each_cell_gives_a_box_and_a_logit(model: Detector) -> None:
+def test_each_cell_gives_a_box_and_a_logit_for_each_class(model: Detector) -> None:
     with torch.no_grad():
         boxes, logits = model(torch.rand(2, 1, 64, 96))
     cells = sum((64 // s) * (96 // s) for s in STRIDES)
     assert boxes.shape == (2, cells, 4)
-    assert logits.shape == (2, cells)
+    assert logits.shape == (2, cells, len(model.settings.classes))
     assert bool((boxes[..., 2:] > boxes[..., :2]).all())
 
 
@@ -105,6 +109,12 @@ def test_a_classifier_is_a_start(tmp_path: Path) -> None:
         build_detector(start.model_copy(update={"backbone": "resnet18"}))
 
 
+@pytest.mark.parametrize("classes", [(), ("a", "a"), ("a", "")])
+def test_classes_are_named_once(classes: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError):
+        DetectorSettings(classes=classes)
+
+
 def test_a_backbone_without_stages_is_refused() -> None:
     with pytest.raises(GreenstickError, match="no stages of strides 8, 16 and 32"):
         build_detector(DetectorSettings(backbone="test_vit", weights="none"))
@@ -138,8 +148,13 @@ def test_coco_weights_give_what_the_published_network_gives() -> None:
         boxes, logits = model(images)
     session = onnxruntime.InferenceSession(COCO)
     (theirs,) = session.run(None, {"images": (images.expand(-1, 3, -1, -1) * 255).numpy()})
-    np.testing.assert_allclose(torch.sigmoid(logits)[0], theirs[0, :, 4], atol=1e-5)
+    np.testing.assert_allclose(torch.sigmoid(logits)[0, :, 0], theirs[0, :, 4], atol=1e-5)
     strides = np.concatenate([np.full((416 // s) ** 2, s) for s in STRIDES])
     sides = (boxes[0, :, 2:] - boxes[0, :, :2]).numpy()
     np.testing.assert_allclose(np.log(sides / strides[:, None]), theirs[0, :, 2:4], atol=1e-3)
     assert "COCO" in model.origin
+    two = DetectorSettings(backbone="yolox_nano", weights=str(COCO), classes=("one", "other"))
+    with torch.no_grad():
+        same, each = build_detector(two).eval()(images)
+    torch.testing.assert_close(same, boxes)
+    torch.testing.assert_close(each, logits.expand(-1, -1, 2))

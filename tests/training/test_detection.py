@@ -80,7 +80,8 @@ def test_it_learns_where_the_squares_are(drawn: Drawn, tmp_path: Path) -> None:
         drawn.store.placement(k).to_original(b)
         for k, b in zip(valid.keys, valid.boxes, strict=True)
     ]
-    assert average_precision(truth, found) == pytest.approx(best["valid_ap"], abs=0.02)
+    kinds = [valid.classes_of_boxes(i) for i in range(len(valid))]
+    assert average_precision(truth, kinds, found) == pytest.approx(best["valid_ap"], abs=0.02)
     table = as_table([f"{i}" for i in range(16)], found)
     surest = table.sort("score", descending=True).row(0, named=True)
     true = truth[int(surest["image"])][0]
@@ -117,7 +118,7 @@ def test_mirrors_are_averaged_cell_by_cell(drawn: Drawn) -> None:
     model.eval()
     with torch.inference_mode():
         first, second = _with_mirror(model, images), _with_mirror(model, images.flip(3))
-    both = torch.cat([first.logits.sort().values, second.logits.sort().values])
+    both = torch.cat([one.logits.flatten(1).sort().values for one in (first, second)])
     torch.testing.assert_close(both[0], both[1])
 
 
@@ -164,28 +165,35 @@ def test_the_loss_is_least_where_boxes_and_scores_are_right() -> None:
     true = torch.tensor([[[4.0, 4.0, 36.0, 36.0], [0.0, 0.0, 0.0, 0.0]]])
     number = assign(centers, strides, true[0, :1])
     right = true[:, :1].expand(1, len(centers), 4)
-    sure = torch.where(number >= 0, 9.0, -9.0)[None]
-    known = torch.tensor([True])
+    mine = (number >= 0)[:, None] & torch.tensor([False, True])
+    sure = torch.where(mine, 9.0, -9.0)[None]
+    known, kinds = torch.tensor([True]), torch.tensor([[1, 0]])
 
     def loss(boxes: torch.Tensor, logits: torch.Tensor, annotated: torch.Tensor = known) -> float:
-        return float(detection_loss(Detections(boxes, logits), true, annotated, PX))
+        return float(detection_loss(Detections(boxes, logits), true, kinds, annotated, PX))
 
     best = loss(right, sure)
     assert best == pytest.approx(0, abs=1e-3)
     assert loss(right + 4, sure) > best + 0.1
     assert loss(right, -sure) > best + 0.1
+    assert loss(right, sure.flip(2)) > best + 0.1  # sure of the other class
     assert loss(right + 4, -sure, torch.tensor([False])) == 0.0
 
 
 def test_average_precision_of_known_boxes() -> None:
     truth = [np.array([[0.0, 0, 10, 10]]), np.zeros((0, 4))]
-    hit = Merged(np.array([[0.0, 0, 10, 10]]), np.array([0.9]))
-    miss = Merged(np.array([[50.0, 50, 60, 60]]), np.array([0.95]))
-    nothing = Merged(np.zeros((0, 4)), np.zeros(0))
-    assert average_precision(truth, [hit, nothing]) == 1.0
-    assert average_precision(truth, [hit, miss]) == pytest.approx(0.5)
-    assert average_precision(truth, [nothing, nothing]) == 0.0
-    assert np.isnan(average_precision(truth[1:], [miss]))
+    hit = Merged(np.array([[0.0, 0, 10, 10]]), np.array([0.9]), np.array([2]))
+    miss = Merged(np.array([[50.0, 50, 60, 60]]), np.array([0.95]), np.array([2]))
+    nothing = hit.take(np.array([False]))
+    kinds, none = np.array([2]), np.zeros(0, np.int64)
+    assert average_precision(truth, [kinds, none], [hit, nothing]) == 1.0
+    assert average_precision(truth, [kinds, none], [hit, miss]) == pytest.approx(0.5)
+    assert average_precision(truth, [kinds, none], [nothing, nothing]) == 0.0
+    assert np.isnan(average_precision(truth[1:], [none], [miss]))
+    both = [np.concatenate([truth[0], truth[0] + 20]), truth[1]]
+    # The class that nobody found counts as the one that was, and one without true boxes does not.
+    assert average_precision(both, [np.array([2, 0]), none], [hit, miss]) == pytest.approx(0.25)
+    assert average_precision(truth, [np.array([0]), none], [hit, nothing]) == 0.0
 
 
 def test_boxes_reach_the_original_and_stay_on_it(drawn: Drawn) -> None:

@@ -91,6 +91,7 @@ def test_the_loss_is_weighed_by_hand() -> None:
         canvases=torch.zeros(2, 8, 8, dtype=torch.uint8),
         labels=torch.tensor([1, 1]),
         boxes=torch.tensor([[[5.0, 0.0, 7.0, 3.0]], [[0.0, 0.0, 0.0, 0.0]]]),
+        box_classes=torch.zeros(2, 1),
         annotated=torch.tensor([True, False]),
     )
     loss = grid_loss(
@@ -106,7 +107,7 @@ def test_without_boxes_only_the_highest_cell_is_taught() -> None:
     image, _ = draw(1)
     batch = Batch(
         torch.arange(1), torch.from_numpy(image[None]), torch.ones(1), torch.zeros(1, 1, 4),
-        torch.tensor([False]),
+        torch.zeros(1, 1), torch.tensor([False]),
     )  # fmt: skip
     grid_loss(RECIPE, Prediction(maps.amax(dim=(2, 3)), maps), batch, SIZE).backward()
     assert maps.grad is not None
@@ -120,8 +121,9 @@ def test_mirroring_takes_boxes_along_and_twice_is_nothing() -> None:
         [[[left, top, left + width, top + height], [0, 0, 0, 0]]], dtype=torch.float32
     )
     batch = Batch(
-        torch.arange(1), torch.from_numpy(image[None]), torch.ones(1), corners, torch.tensor([True])
-    )
+        torch.arange(1), torch.from_numpy(image[None]), torch.ones(1), corners,
+        torch.zeros(1, 2), torch.tensor([True]),
+    )  # fmt: skip
     both = torch.tensor([True])
     once = mirrored(batch, both)
     inside = [round(float(edge)) for edge in once.boxes[0, 0]]

@@ -8,7 +8,8 @@ import torch
 from greenstick.cohorts.cohort import make_cohort
 from greenstick.errors import GreenstickError
 from greenstick.models.settings import ClassifierSettings
-from greenstick.training.samples import EpochSampler, RowDataset, make_loader, make_rows
+from greenstick.training.labels import box_class_names
+from greenstick.training.samples import EpochSampler, RowDataset, Rows, make_loader, make_rows
 
 LABELS = np.array([1] * 10 + [0] * 40)
 
@@ -55,6 +56,26 @@ def test_a_positive_share_draws_the_rarer_side_again():
     assert max(Counter(rows[rows >= 10].tolist()).values()) == 1
 
 
+def test_images_of_rare_classes_are_drawn_again():
+    kinds = [np.array([0])] * 90 + [np.array([0, 1])] * 8 + [np.array([2, 2])] + [np.array([], int)]
+    rows = Rows([b""] * 100, np.ones(100, np.int64), [np.zeros((len(k), 4)) for k in kinds], kinds)
+    assert rows.repeats(0.0) is None
+    assert Rows(rows.keys, rows.labels, rows.boxes).repeats(0.5) is None
+    repeats = rows.repeats(0.32)
+    assert repeats is not None
+    # LVIS: the root of wanted over seen share, of the image's rarest class
+    assert repeats[[0, 90, 98, 99]] == pytest.approx([1.0, 2.0, 32**0.5, 1.0])
+    counts = Counter()
+    for epoch in range(200):
+        sampler = EpochSampler(rows.labels, 10, seed=0, repeats=repeats)
+        sampler.set_epoch(epoch)
+        counts.update(drawn(sampler))
+    assert sum(counts.values()) == 100 * 200
+    common = np.mean([counts[i] for i in range(90)])
+    assert counts[98] / common == pytest.approx(32**0.5, rel=0.15)
+    assert np.mean([counts[i] for i in range(90, 98)]) / common == pytest.approx(2.0, rel=0.1)
+
+
 def test_a_batch_holds_what_its_rows_hold(miniature):
     batch = RowDataset(miniature.store, miniature.rows).__getitems__([3, 0])
     assert batch.rows.tolist() == [3, 0]
@@ -65,6 +86,7 @@ def test_a_batch_holds_what_its_rows_hold(miniature):
     assert int(batch.canvases[0, top:bottom, left:right].min()) > 200
     assert batch.boxes[1].tolist() == [[0.0] * 4]
     assert batch.annotated.tolist() == [True, True]
+    assert batch.box_classes.tolist() == [[0], [0]]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -98,3 +120,24 @@ def test_rows_from_a_cohort_have_boxes_on_the_canvas(miniature, tmp_path):
     unlabeled = cohort.table.with_columns(label=pl.lit(None, dtype=pl.Int8))
     with pytest.raises(GreenstickError, match="have no label"):
         make_rows(miniature.store, unlabeled, miniature.rows.keys[:4])
+
+
+def test_boxes_have_the_numbers_of_their_classes(miniature, tmp_path):
+    def boxes(*names):
+        return [{"x": 1.0, "y": 1.0, "width": 8.0, "height": 6.0, "class": n} for n in names]
+
+    table = pl.DataFrame(
+        {"image": ["a", "b", "c"], "label": [1, 0, 1], "boxes": [boxes("old", None), None, []]}
+    )
+    table = make_cohort(table, tmp_path).table
+    assert box_class_names(table) == ("fracture", "old")
+    rows = make_rows(
+        miniature.store, table, miniature.rows.keys[:3], box_classes=("old", "new", "fracture")
+    )
+    assert [rows.classes_of_boxes(i).tolist() for i in range(3)] == [[0, 2], [], []]
+    batch = RowDataset(miniature.store, rows).__getitems__([1, 0])
+    assert batch.box_classes.tolist() == [[0, 0], [0, 2]]
+    one = make_rows(miniature.store, table, miniature.rows.keys[:3], box_classes=("any",))
+    assert one.classes_of_boxes(0).tolist() == [0, 0]
+    with pytest.raises(GreenstickError, match="class 'fracture', which is none of old, new"):
+        make_rows(miniature.store, table, miniature.rows.keys[:3], box_classes=("old", "new"))

@@ -24,6 +24,9 @@ def detector_train(
     weights: Annotated[
         str, typer.Option(help="auto, hub, none, a file, or a classifier's checkpoint.")
     ] = "auto",
+    classes: Annotated[
+        str, typer.Option(help="one, by-box (as the cohort's boxes), or names with commas.")
+    ] = "one",
     recipe: Annotated[
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE: a setting of the recipe (repeatable)."),
@@ -34,13 +37,18 @@ def detector_train(
     from greenstick.cohorts.checked import checked
     from greenstick.cohorts.cohort import read_cohort
     from greenstick.experiments.bars import bar, training_bar
-    from greenstick.experiments.detecting import decode, detector_recipe, train_detector
+    from greenstick.experiments.detecting import (
+        box_classes,
+        decode,
+        detector_recipe,
+        train_detector,
+    )
     from greenstick.models.detector_settings import DetectorSettings
     from greenstick.reports.terminal import status
 
-    wanted = {"backbone": backbone, "weights": weights}
-    settings = checked(DetectorSettings, "Detector", "greenstick detector train --help", wanted)
     how, table = detector_recipe(pairs_of(recipe)), read_cohort(cohort)
+    wanted = {"backbone": backbone, "weights": weights, "classes": box_classes(table, classes)}
+    settings = checked(DetectorSettings, "Detector", "greenstick detector train --help", wanted)
     with bar(status, "Decoding") as progress:
         decode(table, how.canvas_px, progress)
     with training_bar(status, "Training", figure="AP@0.5") as training:

@@ -23,8 +23,9 @@ from greenstick.training.detection import fit_detector
 from greenstick.training.facts import fingerprint
 from greenstick.training.find import as_table, find_boxes
 from greenstick.training.keeper import TrainingProgress
+from greenstick.training.labels import box_class_names
 from greenstick.training.recipe import Recipe
-from greenstick.training.samples import TrainingData, make_rows
+from greenstick.training.samples import Rows, TrainingData, make_rows
 
 Progress = Callable[[int, int], None]
 
@@ -85,8 +86,8 @@ def train_detector(
     keys = decode(valid, recipe.canvas_px)
     data = TrainingData(
         store,
-        make_rows(store, train.table, decode(train, recipe.canvas_px)),
-        make_rows(store, valid.table, keys),
+        _rows(store, train, decode(train, recipe.canvas_px), settings.classes),
+        _rows(store, valid, keys, settings.classes),
     )
     fitted = fit_detector(
         data,
@@ -98,7 +99,7 @@ def train_detector(
         progress=progress,
     )
     found = _found(fitted.model, store, valid, keys, flip=recipe.flip_average)
-    confidence = _confidence(valid, found)
+    confidence = _confidence(valid, found, classes=settings.classes)
     card = DetectorCard(
         name=f"{folder.name}/{settings.backbone}",
         detector=fitted.model.settings,
@@ -131,7 +132,7 @@ def find_in_cohort(
     split: str | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """Return the boxes that a detector finds: image, x, y, width, height, score.
+    """Return the boxes that a detector finds, as by :func:`greenstick.training.find.as_table`.
 
     Raises
     ------
@@ -177,13 +178,49 @@ def decode(cohort: Cohort, canvas_px: int, progress: Progress | None = None) -> 
 def _found(
     model: Detector, store: PixelStore, cohort: Cohort, keys: list[bytes], *, flip: bool
 ) -> pl.DataFrame:
-    return as_table(cohort.table["image"].to_list(), find_boxes(model, store, keys, flip=flip))
+    found = find_boxes(model, store, keys, flip=flip)
+    return as_table(cohort.table["image"].to_list(), found, model.settings.classes)
 
 
-def _confidence(valid: Cohort, found: pl.DataFrame) -> Confidence:
-    truth = truth_of(valid.table)
-    boxes = on_truth(found, truth, skip_unknown=True, any_class=True).boxes
-    return choose_confidence(truth.against(boxes), chosen_on="valid")
+def _confidence(valid: Cohort, found: pl.DataFrame, *, classes: tuple[str, ...]) -> Confidence:
+    one = len(classes) == 1
+    truth = truth_of(valid.table, classes=() if one else classes)
+    boxes = on_truth(found, truth, skip_unknown=True, any_class=one).boxes
+    rows = truth.against(boxes)
+    return choose_confidence(rows.merged() if one else rows, chosen_on="valid")
+
+
+def box_classes(cohort: Cohort, wanted: str) -> tuple[str, ...]:
+    """Return the classes that a detector is to tell apart.
+
+    Parameters
+    ----------
+    cohort
+        Whose boxes it is trained on.
+    wanted
+        ``"one"``: all boxes are of one class, a fracture. ``"by-box"``: the classes of the
+        cohort's boxes. Else their names, with commas between.
+
+    Raises
+    ------
+    GreenstickError
+        Where boxes have no class by which to tell them apart.
+    """
+    if wanted == "one":
+        return DetectorSettings().classes
+    there = box_class_names(cohort.table)
+    named = there if wanted == "by-box" else tuple(name.strip() for name in wanted.split(","))
+    if len(named) < 2 or not set(named) & set(there):
+        raise GreenstickError(
+            f"{wanted!r} does not tell the cohort's boxes apart; their classes are: "
+            f"{', '.join(there) or 'none'}.",
+            remedy="Name two or more of them, or leave --classes out.",
+        )
+    return named
+
+
+def _rows(store: PixelStore, cohort: Cohort, keys: list[bytes], classes: tuple[str, ...]) -> Rows:
+    return make_rows(store, cohort.table, keys, box_classes=classes)
 
 
 def write_boxes(table: pl.DataFrame, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The detector: grids of three strides in, a box and a score for each of their cells out."""
+"""The detector: an image in, a box and a score for each class from each cell of its grids out."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -27,7 +27,7 @@ class Detections(NamedTuple):
         float32 of shape (N, K, 4): left, top, right, bottom in pixels of the canvas, a box for
         each cell of the grids, the finest first, row by row.
     logits
-        float32 of shape (N, K): a sigmoid makes them scores.
+        float32 of shape (N, K, C), one a class: a sigmoid makes them scores.
     """
 
     boxes: Tensor
@@ -88,13 +88,15 @@ class Detector(nn.Module):
             self.origin = "from scratch"
             self.register_buffer("mean", torch.zeros(1, 3, 1, 1))
             self.register_buffer("std", torch.full((1, 3, 1, 1), 1.0 / 255.0))
-            self.backbone, self.head = YoloxBody(), YoloxBoxes()
+            self.backbone, self.head = YoloxBody(), YoloxBoxes(len(settings.classes))
             return
         self.origin = classifier.origin
         self.register_buffer("mean", classifier.mean.clone())
         self.register_buffer("std", classifier.std.clone())
         self.backbone = Stages(classifier.backbone)
-        self.head = PyramidBoxes(self.backbone.channels, settings.width, settings.depth)
+        self.head = PyramidBoxes(
+            self.backbone.channels, settings.width, settings.depth, len(settings.classes)
+        )
 
     def forward(self, images: Tensor) -> Detections:
         """Find boxes in a batch: float32 of shape (N, 1, H, W) in [0, 1], sides in steps of 32."""

@@ -1,4 +1,4 @@
-"""A feature pyramid, and a head that gives a box and a score for each of its cells."""
+"""A feature pyramid, and a head that gives a box and scores for each of its cells."""
 
 from collections import OrderedDict
 
@@ -16,7 +16,7 @@ _GROUPS = 8
 
 
 class PyramidBoxes(nn.Module):
-    """Three grids become one box and one logit a cell.
+    """Three grids become one box and a logit for each class a cell.
 
     A box is the distances from the cell's center to its sides (Tian et al., FCOS, ICCV 2019).
     There is no centerness: the logit learns how well the box fits (Li et al., NeurIPS 2020).
@@ -30,9 +30,11 @@ class PyramidBoxes(nn.Module):
         Channels of the pyramid.
     depth
         Convolutions in the branch for boxes and in that for scores.
+    classes
+        How many there are.
     """
 
-    def __init__(self, channels: list[int], width: int, depth: int) -> None:
+    def __init__(self, channels: list[int], width: int, depth: int, classes: int = 1) -> None:
         super().__init__()
         self.pyramid = FeaturePyramidNetwork(channels, width)
         for block in range(len(channels)):  # its dense 3 x 3 would take most of the time
@@ -40,7 +42,7 @@ class PyramidBoxes(nn.Module):
         self.for_boxes = nn.Sequential(*(_separable(width) for _ in range(depth)))
         self.for_scores = nn.Sequential(*(_separable(width) for _ in range(depth)))
         self.sides = nn.Conv2d(width, 4, kernel_size=3, padding=1)
-        self.score = nn.Conv2d(width, 1, kernel_size=3, padding=1)
+        self.score = nn.Conv2d(width, classes, kernel_size=3, padding=1)
         self.scales = nn.Parameter(torch.ones(len(channels)))
         for layer, bias in ((self.sides, _START_LOG), (self.score, _RARE)):
             nn.init.normal_(layer.weight, std=0.01)
@@ -48,7 +50,7 @@ class PyramidBoxes(nn.Module):
             nn.init.constant_(layer.bias, bias)
 
     def forward(self, grids: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return boxes (N, K, 4), as corners in pixels, and logits (N, K)."""
+        """Return boxes (N, K, 4), as corners in pixels, and logits (N, K, C)."""
         levels = self.pyramid(OrderedDict((str(i), grid) for i, grid in enumerate(grids))).values()
         boxes, logits = [], []
         for stride, scale, level in zip(STRIDES, self.scales, levels, strict=True):
@@ -56,7 +58,7 @@ class PyramidBoxes(nn.Module):
             sides = sides.clamp(max=8.0).exp().flatten(2).transpose(1, 2) * stride
             centers = cell_centers(level, stride)
             boxes.append(torch.cat([centers - sides[..., :2], centers + sides[..., 2:]], dim=2))
-            logits.append(self.score(self.for_scores(level)).flatten(1))
+            logits.append(self.score(self.for_scores(level)).flatten(2).transpose(1, 2))
         return torch.cat(boxes, dim=1), torch.cat(logits, dim=1)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
@@ -23,7 +23,7 @@ class DetectorSettings(BaseModel):
         description="any timm model with stages of strides 8, 16 and 32, or yolox_nano",
     )
     classes: tuple[str, ...] = Field(
-        default=("fracture",), min_length=1, max_length=1, description="what boxes are around"
+        default=("fracture",), min_length=1, description="what boxes are around"
     )
     weights: str = Field(
         default="auto",
@@ -38,6 +38,13 @@ class DetectorSettings(BaseModel):
         default=96, ge=8, multiple_of=8, description="channels of the pyramid and of the head"
     )
     depth: int = Field(default=2, ge=1, description="convolutions in each branch of the head")
+
+    @field_validator("classes")
+    @classmethod
+    def _each_once(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) < len(classes) or not all(classes):
+            raise ValueError("give each class once, by a name")
+        return classes
 
 
 class DetectorCard(BaseModel):

@@ -21,14 +21,27 @@ class Merged:
         float64 (k, 4): left, top, right, bottom.
     scores
         float64 (k,).
+    classes
+        int64 (k,): the class's number.
     """
 
     corners: NDArray[np.float64]
     scores: NDArray[np.float64]
+    classes: NDArray[np.int64]
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Merged":
+        """Return some of the boxes."""
+        return Merged(self.corners[which], self.scores[which], self.classes[which])
 
 
 def merge(
-    corners: Floats, scores: Floats, *, iou: float = 0.5, most: int = 100, least: float = 1e-3
+    corners: Floats,
+    scores: Floats,
+    *,
+    iou: float = 0.5,
+    most: int = 100,
+    least: float = 1e-3,
+    across: bool = False,
 ) -> Merged:
     """Keep the surest of boxes that overlap (greedy non-maximum suppression).
 
@@ -37,17 +50,20 @@ def merge(
     corners
         (n, 4): left, top, right, bottom.
     scores
-        (n,), higher means surer.
+        (n, C), one a class, higher means surer. A box may be kept for several classes.
     iou
-        A box that overlaps a surer one by more than this is dropped.
+        A box that overlaps a surer one of its class by more than this is dropped.
     most
         How many boxes to keep.
     least
         Boxes of lower score are dropped.
+    across
+        Whether a box must also give way to a surer one of another class.
     """
-    chosen = np.flatnonzero(scores >= least)
-    order = chosen[np.argsort(-scores[chosen], kind="stable")][:_CANDIDATES]
-    boxes, sizes = corners[order].astype(np.float64), scores[order].astype(np.float64)
+    places, kinds = np.nonzero(scores >= least)
+    sizes = scores[places, kinds].astype(np.float64)
+    order = np.argsort(-sizes, kind="stable")[:_CANDIDATES]
+    boxes, sizes, kinds = corners[places[order]].astype(np.float64), sizes[order], kinds[order]
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1)
     free = np.ones(len(boxes), dtype=np.bool_)
     kept: list[int] = []
@@ -61,5 +77,6 @@ def merge(
         high = np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:])
         common = np.prod(np.maximum(high - low, 0.0), axis=1)
         union = areas[i] + areas[i + 1 :] - common
-        free[i + 1 :] &= ~(common > iou * union)
-    return Merged(boxes[kept], sizes[kept])
+        rivals = (kinds[i + 1 :] == kinds[i]) | across
+        free[i + 1 :] &= ~((common > iou * union) & rivals)
+    return Merged(boxes[kept], sizes[kept], kinds[kept].astype(np.int64))

@@ -121,11 +121,11 @@ def _twice(grid: Tensor) -> Tensor:
 class _Level(nn.Module):
     """The head on one grid."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.stem = _Conv(channels, _WIDTH)
         self.for_class = nn.Sequential(_Separable(_WIDTH, _WIDTH), _Separable(_WIDTH, _WIDTH))
-        self.fracture = nn.Conv2d(_WIDTH, 1, 1)  # in the place of COCO's classes
+        self.fracture = nn.Conv2d(_WIDTH, classes, 1)  # in the place of COCO's classes
         self.for_box = nn.Sequential(_Separable(_WIDTH, _WIDTH), _Separable(_WIDTH, _WIDTH))
         self.box = nn.Conv2d(_WIDTH, 4, 1)
         self.object = nn.Conv2d(_WIDTH, 1, 1)
@@ -134,21 +134,21 @@ class _Level(nn.Module):
         nn.init.zeros_(self.fracture.bias)
 
     def forward(self, grid: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (N, 4, h, w) raw boxes and (N, 1, h, w) logits: an object, and a fracture."""
+        """Return (N, 4, h, w) raw boxes and (N, C, h, w) logits: an object, and of this class."""
         stem = self.stem(grid)
         fracture, own = self.fracture(self.for_class(stem)), self.for_box(stem)
         return self.box(own), self.object(own) + fracture
 
 
 class YoloxBoxes(nn.Module):
-    """YOLOX's decoupled head: one box and one logit a cell."""
+    """YOLOX's decoupled head: one box and a logit for each class a cell."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 1) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(_Level(channels) for channels in (64, 128, 256))
+        self.levels = nn.ModuleList(_Level(channels, classes) for channels in (64, 128, 256))
 
     def forward(self, grids: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return boxes (N, K, 4), as corners in pixels, and logits (N, K)."""
+        """Return boxes (N, K, 4), as corners in pixels, and logits (N, K, C)."""
         boxes, logits = [], []
         for stride, level, grid in zip(STRIDES, self.levels, grids, strict=True):
             raw, logit = level(grid)
@@ -157,7 +157,7 @@ class YoloxBoxes(nn.Module):
             middle = raw[..., :2] * stride + cell_centers(grid, stride) - stride / 2
             half = raw[..., 2:].clamp(max=8.0).exp() * (stride / 2)
             boxes.append(torch.cat([middle - half, middle + half], dim=2))
-            logits.append(logit.flatten(1))
+            logits.append(logit.flatten(2).transpose(1, 2))
         return torch.cat(boxes, dim=1), torch.cat(logits, dim=1)
 
 
@@ -173,12 +173,13 @@ def load_yolox(body: nn.Module, head: nn.Module, path: Path) -> str:
     if not path.is_file():
         raise GreenstickError(f"There is no weights file {path}.", remedy="Check the path.")
     layers = [m for part in (body, head) for m in part.modules() if isinstance(m, nn.Conv2d)]
+    own = [level.fracture for level in head.modules() if isinstance(level, _Level)]
     found = _convolutions(path)
     if len(found) != len(layers):
         raise _stranger(path)
     for layer, (weight, bias) in zip(layers, found, strict=True):
         assert layer.bias is not None
-        if len(weight) == _COCO_CLASSES and layer.out_channels == 1:
+        if len(weight) == _COCO_CLASSES and any(layer is mine for mine in own):
             continue
         if weight.shape != layer.weight.shape:
             raise _stranger(path)

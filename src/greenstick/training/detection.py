@@ -43,40 +43,47 @@ class DetectorFit:
 class DetectorLearner(Learner):
     """Trains a detector; an epoch is judged by the average precision of its merged boxes."""
 
-    def loss_of(self, prediction: Any, view: View, batch: Batch) -> Tensor:
+    def loss_of(self, prediction: Any, view: View) -> Tensor:
         """Return the loss of boxes and scores."""
-        boxes = view.boxes.to(prediction.boxes.device)
-        return detection_loss(prediction, boxes, batch.annotated, view.images.shape[-1])
+        boxes, classes = (t.to(self.device) for t in (view.boxes, view.box_classes))
+        return detection_loss(prediction, boxes, classes, view.annotated, view.images.shape[-1])
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Find boxes in a validation batch with the network that counts."""
         images = self.see_plain(batch)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             found = self.best_model.eval()(images)
-        loss = detection_loss(found, batch.boxes, batch.annotated, images.shape[-1])
-        packed = torch.zeros(len(images), MOST + 1, 5)
+        loss = detection_loss(
+            found, batch.boxes, batch.box_classes, batch.annotated, images.shape[-1]
+        )
+        packed = torch.zeros(len(images), MOST + 1, 6)
         packed[:, -1, 0] = loss
         for place, one in zip(packed, merged_of(found), strict=True):
             place[: len(one.scores), :4] = torch.from_numpy(one.corners)
             place[: len(one.scores), 4] = torch.from_numpy(one.scores)
+            place[: len(one.scores), 5] = torch.from_numpy(one.classes)
         self._seen.append((batch.rows, packed.to(self.device)))
 
     def on_validation_epoch_end(self) -> None:
         """Join the processes' boxes, each image once, and take loss and average precision."""
-        rows = self._gather(torch.cat([rows for rows, _ in self._seen]))
+        numbers = self._gather(torch.cat([numbers for numbers, _ in self._seen]))
         packed = self._gather(torch.cat([packed for _, packed in self._seen]))
         joined = torch.zeros(len(self.data.valid), *packed.shape[1:])
-        joined[rows] = packed
-        known = [i for i, boxes in enumerate(self.data.valid.boxes) if boxes is not None]
-        truth = [np.asarray(self.data.valid.boxes[i]) for i in known]
-        precision = average_precision(truth, [_unpacked(joined[i, :-1].numpy()) for i in known])
+        joined[numbers] = packed
+        rows = self.data.valid
+        known = [i for i, boxes in enumerate(rows.boxes) if boxes is not None]
+        precision = average_precision(
+            [np.asarray(rows.boxes[i]) for i in known],
+            [rows.classes_of_boxes(i) for i in known],
+            [_unpacked(joined[i, :-1].numpy()) for i in known],
+        )
         self.validation = Validation(float(joined[:, -1, 0].mean()), precision)
         self._judge(precision)
 
 
 def _unpacked(values: NDArray[np.float32]) -> Merged:
     there = values[values[:, 4] > 0].astype(np.float64)
-    return Merged(there[:, :4], there[:, 4])
+    return Merged(there[:, :4], there[:, 4], there[:, 5].astype(np.int64))
 
 
 def fit_detector(

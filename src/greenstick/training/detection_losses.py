@@ -15,11 +15,14 @@ _BOX_WEIGHT = 2.0
 _LEAST_PX = 4.0
 
 
-def detection_loss(found: Detections, boxes: Tensor, annotated: Tensor, size_px: int) -> Tensor:
+def detection_loss(
+    found: Detections, boxes: Tensor, classes: Tensor, annotated: Tensor, size_px: int
+) -> Tensor:
     """Return the loss of a batch.
 
-    A cell's score is to be the overlap of its box with the true one, and 0 elsewhere (quality
-    focal loss); the boxes of cells that give a true one are to fit it (generalized IoU).
+    A cell's score for the true box's class is to be the overlap of its box with it, and 0 for
+    other classes and elsewhere (quality focal loss); the boxes of cells that give a true one are
+    to fit it (generalized IoU).
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def detection_loss(found: Detections, boxes: Tensor, annotated: Tensor, size_px:
     boxes
         (N, k, 4): left, top, right, bottom in pixels of the image; rows of less than 4 pixels to
         a side are ignored.
+    classes
+        int64 (N, k): their classes' numbers.
     annotated
         bool (N,): images whose boxes are known; the others contribute nothing.
     size_px
@@ -38,14 +43,15 @@ def detection_loss(found: Detections, boxes: Tensor, annotated: Tensor, size_px:
     fit = found.boxes.sum() * 0.0
     given = 0
     for image in torch.nonzero(annotated)[:, 0].tolist():
-        true = boxes[image][(boxes[image, :, 2:] - boxes[image, :, :2] >= _LEAST_PX).all(1)]
+        large = (boxes[image, :, 2:] - boxes[image, :, :2] >= _LEAST_PX).all(1)
+        true, kinds = boxes[image][large], classes[image][large]
         number = assign(centers, strides, true)
         cells = torch.nonzero(number >= 0)[:, 0]
         if not len(cells):
             continue
         mine, wanted = found.boxes[image, cells], true[number[cells]]
         fit = fit + generalized_box_iou_loss(mine, wanted, reduction="sum")
-        targets[image, cells] = box_iou(mine.detach(), wanted).diagonal()
+        targets[image, cells, kinds[number[cells]]] = box_iou(mine.detach(), wanted).diagonal()
         given += len(cells)
     scores = _quality(found.logits[annotated], targets[annotated])
     return (scores + _BOX_WEIGHT * fit) / max(1, given)

@@ -90,10 +90,12 @@ def identify(data: TrainingData, recipe: Recipe, settings: BaseModel, seed: int)
 
 
 def fingerprint(rows: Rows) -> str:
-    """Return a digest of images (their contents), labels and boxes; the rows' order matters."""
+    """Return a digest of images (their contents), labels, boxes and their classes, in order."""
     digest = hashlib.blake2b(digest_size=16)
     for key, label, boxes in zip(rows.keys, rows.labels, rows.boxes, strict=True):
         digest.update(key)
         digest.update(np.asarray(label, dtype="<i4").tobytes())
         digest.update(b"?" if boxes is None else boxes.tobytes())
+    for kinds in rows.box_classes or ():
+        digest.update(b"|" + kinds.astype("<i4").tobytes())
     return digest.hexdigest()

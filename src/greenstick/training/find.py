@@ -1,6 +1,7 @@
 """A detector over many images of the pixel store."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -97,14 +98,19 @@ def _on_original(one: Merged, store: PixelStore, key: bytes) -> Merged:
     corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     corners = np.clip(corners, 0.0, np.tile(np.array(placement.original_size_px, float), 2))
     seen = (corners[:, 2:] > corners[:, :2]).all(axis=1)
-    return Merged(corners[seen], one.scores[seen])
+    return replace(one, corners=corners).take(seen)
 
 
-def as_table(images: Sequence[str], found: Sequence[Merged]) -> pl.DataFrame:
-    """Return boxes as a table: image, x, y, width, height, score; one row a box."""
+def as_table(
+    images: Sequence[str], found: Sequence[Merged], classes: tuple[str, ...] = ("fracture",)
+) -> pl.DataFrame:
+    """Return boxes as a table: image, x, y, width, height, score; one row a box.
+
+    Where there are several classes, each box's is in the column ``class``.
+    """
     count = [len(one.scores) for one in found]
     corners = np.concatenate([np.zeros((0, 4)), *(one.corners for one in found)])
-    return pl.DataFrame(
+    table = pl.DataFrame(
         {
             "image": pl.Series(np.repeat(np.array(images, dtype=object), count), dtype=pl.String),
             "x": corners[:, 0],
@@ -114,3 +120,7 @@ def as_table(images: Sequence[str], found: Sequence[Merged]) -> pl.DataFrame:
             "score": np.concatenate([np.zeros(0), *(one.scores for one in found)]),
         }
     )
+    if len(classes) == 1:
+        return table
+    kinds = [classes[number] for one in found for number in one.classes]
+    return table.with_columns(pl.Series("class", kinds, dtype=pl.String))

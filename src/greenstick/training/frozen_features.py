@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from greenstick.files import write_whole
-from greenstick.models.checkpoint import write_weights
 from greenstick.models.classifier import Classifier
 from greenstick.models.head_alone import HeadAlone, feature_shapes, head_features
+from greenstick.models.parts import write_weights
 from greenstick.training.keeper import BEST, TrainingProgress
 from greenstick.training.learner import Learner
 from greenstick.training.predict import to_images
@@ -68,7 +68,7 @@ class HeadLearner(Learner):
 
     def see(self, batch: Batch, _: int) -> View:
         """Return the batch as it is."""
-        return View(batch.canvases, batch.boxes, batch.labels)
+        return View(batch.canvases, batch.boxes, batch.box_classes, batch.annotated, batch.labels)
 
     def see_plain(self, batch: Batch) -> Tensor:
         """Return the features as they are."""

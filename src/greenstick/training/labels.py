@@ -1,4 +1,4 @@
-"""What a row of a cohort is to a model: 0 or 1, one of several classes, or any of them."""
+"""What a row of a cohort, or one of its boxes, is to a model: 0 or 1, or a class's number."""
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ from greenstick.models.settings import ClassifierSettings
 #: Classes of these names are told by the label itself.
 FRACTURE, NO_FRACTURE = "fracture", "no fracture"
 _BETWEEN_TYPES = " + "  # as importers join the types of an image's boxes
+_box_classes = pl.col("boxes").list.eval(pl.element().struct["class"].fill_null(FRACTURE))
 
 
 def class_labels(table: pl.DataFrame, settings: ClassifierSettings) -> NDArray[np.int64]:
@@ -57,6 +58,33 @@ def hot_labels(table: pl.DataFrame, classes: tuple[str, ...]) -> NDArray[np.bool
         Where a fracture has no type, or a column's values are unknown.
     """
     return np.column_stack([_hold(table, name) for name in classes])
+
+
+def box_class_names(table: pl.DataFrame) -> tuple[str, ...]:
+    """Return the classes of a cohort's boxes in order; a box without one is a 'fracture'."""
+    named = table.select(_box_classes.explode().drop_nulls().unique().sort())
+    return tuple(named.to_series())
+
+
+def box_numbers(table: pl.DataFrame, classes: tuple[str, ...]) -> list[NDArray[np.int64]]:
+    """Return the numbers of each row's boxes' classes; none where boxes are not known.
+
+    Raises
+    ------
+    GreenstickError
+        Where a box is of another class.
+    """
+    strange = sorted(set(box_class_names(table)) - set(classes))
+    if strange:
+        raise GreenstickError(
+            f"There are boxes of the class {strange[0]!r}, which is none of {', '.join(classes)}.",
+            remedy="List it in --classes, or merge it on import: --class OLD=NEW.",
+        )
+    number = {name: i for i, name in enumerate(classes)}
+    return [
+        np.array([number[name] for name in names or ()], dtype=np.int64)
+        for names in table.select(_box_classes).to_series().to_list()
+    ]
 
 
 def _hold(table: pl.DataFrame, name: str) -> NDArray[np.bool_]:

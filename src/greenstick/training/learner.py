@@ -107,18 +107,19 @@ class Learner(lightning.LightningModule):
     def train_dataloader(self) -> "DataLoader[Batch]":
         """Return this process's training batches."""
         rows = self.data.train.copies(self.recipe.copies or 1)
-        return self._loader(rows, self.seed, self.recipe.positive_share)
+        return self._loader(rows, self.seed)
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Return this process's validation batches."""
-        return self._loader(self.data.valid, None, 0.0)
+        return self._loader(self.data.valid, None)
 
-    def _loader(self, rows: Rows, seed: int | None, positive_share: float) -> "DataLoader[Batch]":
+    def _loader(self, rows: Rows, seed: int | None) -> "DataLoader[Batch]":
         sampler = EpochSampler(
             rows.labels,
             self.recipe.batch_size,
             seed=seed,
-            positive_share=positive_share,
+            positive_share=self.recipe.positive_share,
+            repeats=rows.repeats(self.recipe.rare_below),
             rank=self.trainer.global_rank,
             world=self.trainer.world_size,
         )
@@ -142,18 +143,18 @@ class Learner(lightning.LightningModule):
         torch.manual_seed(self._seed_of(2 * step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             prediction = self.model(view.images)
-        loss = self.loss_of(prediction, view, batch)
+        loss = self.loss_of(prediction, view)
         self._losses.append(loss.detach())
         if step % _CHECK_EVERY == 0:
             _refuse_nan(loss, self.current_epoch)
         return loss
 
-    def loss_of(self, prediction: Any, view: View, batch: Batch) -> Tensor:
+    def loss_of(self, prediction: Any, view: View) -> Tensor:
         """Return the loss of what the network says of a batch as it saw it."""
         loss = image_loss(self.recipe, prediction.logits.float(), view.labels, self._weights)
         if self.recipe.box_loss_weight:
             size_px = view.images.shape[-1]
-            cells = box_loss(prediction.maps, view.boxes, batch.annotated, size_px)
+            cells = box_loss(prediction.maps, view.boxes, view.annotated, size_px)
             loss = loss + self.recipe.box_loss_weight * cells
         return loss
 

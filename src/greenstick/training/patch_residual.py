@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -144,12 +144,10 @@ def mirrored(batch: Batch, rows: Tensor) -> Batch:
     area = right > left  # unused places stay without
     other = torch.stack([torch.where(area, size - right, left), top,
                          torch.where(area, size - left, right), bottom], dim=-1)  # fmt: skip
-    return Batch(
-        batch.rows,
-        torch.where(rows[:, None, None], batch.canvases.flip(-1), batch.canvases),
-        batch.labels,
-        torch.where(rows[:, None, None], other, batch.boxes),
-        batch.annotated,
+    return replace(
+        batch,
+        canvases=torch.where(rows[:, None, None], batch.canvases.flip(-1), batch.canvases),
+        boxes=torch.where(rows[:, None, None], other, batch.boxes),
     )
 
 

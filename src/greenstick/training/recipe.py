@@ -130,6 +130,13 @@ class Recipe(_Settings):
         lt=1.0,
         description="share of fractures among the drawn images; 0: as they come",
     )
+    rare_below: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="detectors of several classes: images with a box of a class that fewer than "
+        "this share of the images show are drawn more often; 0: as they come",
+    )
     ema_decay: float = Field(
         default=0.99,
         ge=0.0,

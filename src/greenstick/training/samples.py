@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from greenstick.cohorts.pixels import PixelStore
 from greenstick.models.settings import ClassifierSettings
-from greenstick.training.labels import class_labels
+from greenstick.training.labels import box_numbers, class_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +30,42 @@ class Rows:
     boxes
         One an image: float64 of shape (k, 4), as x, y, width, height in canvas pixels; None
         where it is not known whether and where there are boxes.
+    box_classes
+        One an image: int64 of shape (k,), the number of each box's class; None: all are 0.
     """
 
     keys: list[bytes]
     labels: NDArray[np.int64]
     boxes: list[NDArray[np.float64] | None]
+    box_classes: list[NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
 
+    def classes_of_boxes(self, row: int) -> NDArray[np.int64]:
+        """Return the numbers of the classes of a row's boxes."""
+        if self.box_classes is not None:
+            return self.box_classes[row]
+        return np.zeros(_count(self.boxes[row]), dtype=np.int64)
+
+    def repeats(self, rare_below: float) -> NDArray[np.float64] | None:
+        """Return how often to draw each row so that rare classes of boxes are seen.
+
+        The repeat factor of Gupta et al. (LVIS, CVPR 2019): the root of how many times rarer than
+        ``rare_below`` the rarest class on the image is, and at least 1. None: no row is rare.
+        """
+        if not rare_below or self.box_classes is None:
+            return None
+        shown = [np.unique(kinds) for kinds in self.box_classes]
+        share = np.bincount(np.concatenate(shown)) / len(self)
+        factor = np.sqrt(rare_below / np.maximum(share, 1 / len(self))).clip(min=1.0)
+        return np.array([factor[kinds].max(initial=1.0) for kinds in shown])
+
     def copies(self, n: int) -> "Rows":
         """Return these rows n times over, one whole round after the other."""
         times = (n, 1) if self.labels.ndim == 2 else n
-        return Rows(self.keys * n, np.tile(self.labels, times), self.boxes * n)
+        kinds = None if self.box_classes is None else self.box_classes * n
+        return Rows(self.keys * n, np.tile(self.labels, times), self.boxes * n, kinds)
 
 
 class Source(Protocol):
@@ -89,6 +112,8 @@ class Batch:
         int64 (n,) or (n, C).
     boxes
         float32 (n, k, 4): left, top, right, bottom on the canvas; unused places are zero.
+    box_classes
+        int64 (n, k): the number of each box's class.
     annotated
         bool (n,): whether the boxes are known.
     """
@@ -97,17 +122,19 @@ class Batch:
     canvases: Tensor
     labels: Tensor
     boxes: Tensor
+    box_classes: Tensor
     annotated: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        values = (self.rows, self.canvases, self.labels, self.boxes, self.annotated)
-        return Batch(*(value.to(device, non_blocking=True) for value in values))
+        return Batch(*(value.to(device, non_blocking=True) for value in self._values()))
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory, as DataLoader asks for CUDA."""
-        values = (self.rows, self.canvases, self.labels, self.boxes, self.annotated)
-        return Batch(*(value.pin_memory() for value in values))
+        return Batch(*(value.pin_memory() for value in self._values()))
+
+    def _values(self) -> list[Tensor]:
+        return [getattr(self, field.name) for field in fields(self)]
 
 
 def make_rows(
@@ -115,6 +142,8 @@ def make_rows(
     table: pl.DataFrame,
     keys: Sequence[bytes],
     settings: ClassifierSettings | None = None,
+    *,
+    box_classes: tuple[str, ...] = (),
 ) -> Rows:
     """Join a cohort's rows with their pixels.
 
@@ -128,18 +157,21 @@ def make_rows(
         One a row, as :meth:`PixelStore.add` returned them.
     settings
         Whose classes the labels are of, as by :func:`class_labels`; None: fracture or not.
+    box_classes
+        The classes of boxes, where several are told apart.
 
     Raises
     ------
     GreenstickError
-        Where a label is unknown, or a row does not fit the classes.
+        Where a label is unknown, or a row or a box does not fit the classes.
     """
     labels = class_labels(table, settings or ClassifierSettings())
     boxes = [
         _canvas_boxes(store, key, row, label)
         for key, row, label in zip(keys, table["boxes"], table["label"], strict=True)
     ]
-    return Rows(list(keys), labels, boxes)
+    kinds = box_numbers(table, box_classes) if len(box_classes) > 1 else None
+    return Rows(list(keys), labels, boxes, kinds)
 
 
 def _canvas_boxes(
@@ -171,15 +203,19 @@ class RowDataset(Dataset[Batch]):
         rows = self.rows
         boxes = [rows.boxes[i] for i in indices]
         padded = np.zeros((len(indices), max([1, *map(_count, boxes)]), 4), dtype=np.float32)
-        for place, of_image in zip(padded, boxes, strict=True):
+        classes = np.zeros(padded.shape[:2], dtype=np.int64)
+        for place, kinds, i in zip(padded, classes, indices, strict=True):
+            of_image = rows.boxes[i]
             if of_image is not None:
                 place[: len(of_image), :2] = of_image[:, :2]
                 place[: len(of_image), 2:] = of_image[:, :2] + of_image[:, 2:]
+                kinds[: len(of_image)] = rows.classes_of_boxes(i)
         return Batch(
             rows=torch.tensor(indices),
             canvases=torch.from_numpy(self.store.gather([rows.keys[i] for i in indices])),
             labels=torch.from_numpy(rows.labels[indices]),
             boxes=torch.from_numpy(padded),
+            box_classes=torch.from_numpy(classes),
             annotated=torch.tensor([of_image is not None for of_image in boxes]),
         )
 
@@ -202,6 +238,9 @@ class EpochSampler(Sampler[list[int]]):
     positive_share
         Share of label 1 among what is drawn: the rarer side is drawn
         again and again, and an epoch stays as long as the rows are many. 0: rows as they come.
+    repeats
+        float64 of shape (n,): how often each row is wanted beside the others; None: all the same.
+        An epoch stays as long as the rows are many.
     rank, world
         This process, and how many there are.
     """
@@ -213,6 +252,7 @@ class EpochSampler(Sampler[list[int]]):
         *,
         seed: int | None,
         positive_share: float = 0.0,
+        repeats: NDArray[np.float64] | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -220,6 +260,7 @@ class EpochSampler(Sampler[list[int]]):
         self.batch_size = batch_size
         self.seed = seed
         self.positive_share = positive_share
+        self.repeats = repeats
         self.rank = rank
         self.world = world
         self.epoch = 0
@@ -250,9 +291,12 @@ class EpochSampler(Sampler[list[int]]):
         if self.seed is None:
             return np.arange(n)
         rng = np.random.default_rng([self.seed, self.epoch])
+        rows = np.arange(n)
+        if self.repeats is not None:
+            rows = rows.repeat((self.repeats + rng.random(n)).astype(np.int64))
         if not self.positive_share:
-            return rng.permutation(n)
-        positives, negatives = (np.flatnonzero(self.labels == 1), np.flatnonzero(self.labels == 0))
+            return rng.permutation(rows)[:n]
+        positives, negatives = (rows[self.labels[rows] == label] for label in (1, 0))
         wanted = max(1, round(n * self.positive_share))
         drawn = np.concatenate(
             [_cycle(positives, wanted, rng), _cycle(negatives, max(1, n - wanted), rng)]

@@ -23,12 +23,18 @@ class View:
         float32 (n, 1, S, S) in [0, 1].
     boxes
         float32 (n, k, 4) on the images, cut at their edges.
+    box_classes
+        int64 (n, k): the number of each box's class.
+    annotated
+        bool (n,): whether the boxes are known.
     labels
         int64 (n,) or (n, C).
     """
 
     images: Tensor
     boxes: Tensor
+    box_classes: Tensor
+    annotated: Tensor
     labels: Tensor
 
 
@@ -44,7 +50,8 @@ def look(drawn: Drawn, batch: Batch, recipe: Recipe, *, small: bool) -> View:
     labels = batch.labels
     if recipe.crop_px and not small:
         labels = visible_labels(labels, boxes, batch.annotated)
-    return View(best_layout(apply(drawn, batch.canvases)), boxes, labels)
+    images = best_layout(apply(drawn, batch.canvases))
+    return View(images, boxes, batch.box_classes, batch.annotated, labels)
 
 
 def best_layout(images: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The true boxes: from a COCO file, or from a cohort."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,19 +198,26 @@ def _all_known(keys: Sequence[Any], known: Mapping[Any, int], what: str) -> None
 
 def _from_cohort(path: Path, split: str | None) -> Truth:
     table = read_cohort(path).table
-    if split is None:
-        return truth_of(table, path.name)
-    table = table.filter(pl.col("split") == split)
-    if table.is_empty():
+    judged = table if split is None else table.filter(pl.col("split") == split)
+    if judged.is_empty():
         raise GreenstickError(
             f"{path.name} has no image of split {split!r}.",
             remedy="Split it with 'greenstick cohort split', or leave --split out.",
         )
-    return truth_of(table, path.name)
+    classes = _each_box(table)["class"].unique()
+    return truth_of(judged, path.name, classes=classes)
 
 
-def truth_of(table: pl.DataFrame, name: str = "The cohort") -> Truth:
-    """Return the true boxes of a cohort's rows; see :func:`read_truth`."""
+def truth_of(
+    table: pl.DataFrame, name: str = "The cohort", *, classes: Iterable[str] = ()
+) -> Truth:
+    """Return the true boxes of a cohort's rows; see :func:`read_truth`.
+
+    Parameters
+    ----------
+    classes
+        What may be predicted besides the classes of these rows' boxes.
+    """
     drawn = pl.col("boxes").list.len().fill_null(0) > 0
     judged = table.filter((pl.col("label") == 0) | drawn)
     if judged.is_empty():
@@ -218,9 +225,8 @@ def truth_of(table: pl.DataFrame, name: str = "The cohort") -> Truth:
             f"{name} has no true boxes.", remedy="Import it with its boxes: --boxes FILE."
         )
     lost = table.height - judged.height
-    boxes = judged.select(image=pl.int_range(pl.len()), box="boxes").explode("box").drop_nulls()
-    boxes = boxes.unnest("box").with_columns(pl.col("class").fill_null(NO_CLASS))
-    classes = sorted(boxes["class"].unique()) or [NO_CLASS]
+    boxes = _each_box(judged)
+    classes = sorted({*classes, *boxes["class"]}) or [NO_CLASS]
     images = tuple(judged["image"])
     xywh = boxes.select("x", "y", "width", "height").to_numpy().astype(np.float64)
     return Truth(
@@ -239,6 +245,12 @@ def truth_of(table: pl.DataFrame, name: str = "The cohort") -> Truth:
         ),
         findings=(_not_drawn(lost, table.height),) if lost else (),
     )
+
+
+def _each_box(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a row a box: the number of its image, its sides and its class."""
+    boxes = table.select(image=pl.int_range(pl.len()), box="boxes").explode("box").drop_nulls()
+    return boxes.unnest("box").with_columns(pl.col("class").fill_null(NO_CLASS))
 
 
 def _not_drawn(lost: int, images: int) -> Finding:
