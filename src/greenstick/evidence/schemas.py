@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from greenstick.evidence.comparisons import COMPARISON_VERSION, Comparisons
+from greenstick.evidence.detection.detection import DETECTION_VERSION, DetectionEvidence
 from greenstick.evidence.evidence import SCHEMA_VERSION, Evidence
 from greenstick.evidence.multiclass import CLASSES_VERSION, ClassEvidence
 from greenstick.evidence.readers.records import READERS_VERSION, ReaderStudy
@@ -20,6 +21,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], str]] = {
     "evidence": (Evidence, SCHEMA_VERSION),
     "comparison": (Comparisons, COMPARISON_VERSION),
     "classes": (ClassEvidence, CLASSES_VERSION),
+    "detection": (DetectionEvidence, DETECTION_VERSION),
     "readers": (ReaderStudy, READERS_VERSION),
 }
 

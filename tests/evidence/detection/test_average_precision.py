@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from greenstick.evidence.detection import BoxRows
+from greenstick.evidence.detection import BoxRows, PredictedBoxes, TrueBoxes
 from greenstick.evidence.detection.average_precision import (
     Precisions,
     coco_precisions,
@@ -49,6 +49,7 @@ def by_pycocotools(rows: BoxRows) -> tuple[np.ndarray, np.ndarray]:
         truth.createIndex()
         found.createIndex()
         judge = COCOeval(truth, found, "bbox")
+        judge.params.iouThrs = np.append(np.linspace(0.5, 0.95, 10), 0.3)
         judge.evaluate()
         judge.accumulate()
     precision, recall = judge.eval["precision"][..., -1], judge.eval["recall"][..., -1]
@@ -139,7 +140,29 @@ def test_the_curve_is_the_librarys(drawn_boxes: Draw) -> None:
     rows = drawn_boxes(7)
     np.testing.assert_allclose(once(rows).curve, coco_precisions(rows).curve, rtol=0, atol=1e-9)
     mean = once(rows).named(rows.classes)
-    assert mean["mAP@0.5"] == pytest.approx(mean["precision_recall"].mean())
+    for iou in ("0.3", "0.5"):
+        assert mean[f"mAP@{iou}"] == pytest.approx(mean[f"precision-recall@{iou}"].mean())
+
+
+def test_a_rough_box_counts_at_a_low_overlap_and_in_no_mean_over_several() -> None:
+    truth = TrueBoxes(
+        np.array([0]),
+        np.array([0]),
+        np.array([[0.0, 0, 100, 100]]),
+        np.array([1e4]),
+        np.zeros(1, bool),
+    )
+    # Half of each lies on the other: an IoU of 1/3.
+    found = PredictedBoxes(
+        np.array([0]), np.array([0]), np.array([[0.0, 50, 100, 100]]), np.array([0.9])
+    )
+    rows = BoxRows(("a",), np.zeros(1, int), ("fracture",), truth, found)
+    for judged in (once(rows), coco_precisions(rows)):
+        named = judged.named(rows.classes)
+        assert (named["mAP@0.3"], named["mAP@0.5"]) == (1.0, 0.0)
+        assert named["mAP@0.5:0.95"] == named["mean recall"] == 0.0
+        assert named["mAP@0.5, large"] == 0.0
+        assert np.isnan(named["mAP@0.5, small"])
 
 
 def test_figures_carry_the_names_of_classes_and_sizes(drawn_boxes: Draw) -> None:

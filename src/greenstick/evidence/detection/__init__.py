@@ -6,7 +6,12 @@ from greenstick.evidence.detection.confidence import (
     choose_confidence,
     given_confidence,
 )
-from greenstick.evidence.detection.detection import DetectionEvidence, judge_boxes, write_detection
+from greenstick.evidence.detection.detection import (
+    DetectionEvidence,
+    judge_boxes,
+    read_detection,
+    write_detection,
+)
 from greenstick.evidence.detection.files import read_boxes, settle_confidence
 from greenstick.evidence.detection.predictions import read_predictions
 from greenstick.evidence.detection.truth import read_truth
@@ -21,6 +26,7 @@ __all__ = [
     "given_confidence",
     "judge_boxes",
     "read_boxes",
+    "read_detection",
     "read_predictions",
     "read_truth",
     "settle_confidence",

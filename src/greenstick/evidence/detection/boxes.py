@@ -125,6 +125,20 @@ class BoxRows:
             self, predictions=self.predictions.take(self.predictions.scores >= threshold)
         )
 
+    def of(self, which: Bools) -> "BoxRows":
+        """Return some of the images with their boxes; images and patients are numbered anew."""
+        place = np.cumsum(which) - 1
+        truth = self.truth.take(which[self.truth.images])
+        predictions = self.predictions.take(which[self.predictions.images])
+        _, patients = np.unique(self.patients[which], return_inverse=True)
+        return BoxRows(
+            images=tuple(self.images[i] for i in np.flatnonzero(which)),
+            patients=patients.astype(np.int64),
+            classes=self.classes,
+            truth=replace(truth, images=place[truth.images]),
+            predictions=replace(predictions, images=place[predictions.images]),
+        )
+
     def merged(self) -> "BoxRows":
         """Return the same with all classes taken for one."""
         truth, predictions = self.truth, self.predictions

@@ -56,10 +56,19 @@ def check_boxes(boxes: BoxRows) -> list[Finding]:
     return findings
 
 
-def check_confidence(boxes: BoxRows, rows: str, confidence: Confidence | None) -> Finding:
+def check_confidence(
+    boxes: BoxRows, rows: str, confidence: Confidence | None, *, chosen_here: bool = False
+) -> Finding:
     """Return whether the confidence comes from other images than those judged."""
     if confidence is None:
         return Finding("confidence", Severity.NOT_APPLICABLE, "No confidence was given.")
+    if chosen_here:
+        return Finding(
+            "confidence-chosen-here",
+            Severity.NOTE,
+            "The confidence was chosen on these images: precision and recall are apparent here, "
+            "and only those of other images count.",
+        )
     chosen = ChosenOn(fingerprint=confidence.fingerprint)
     if leaked(image_rows(boxes), rows, confidence.chosen_on, chosen):
         return Finding(

@@ -1,9 +1,9 @@
 """The evidence for a detector: every figure that true and predicted boxes give."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 from pydantic import Field
 
 from greenstick import RESEARCH_USE
@@ -13,32 +13,39 @@ from greenstick.evidence.detection.at_confidence import (
     FALSE,
     BoxConfusion,
     confusion,
-    precision_and_recall,
     shares,
 )
-from greenstick.evidence.detection.average_precision import (
-    RECALLS,
-)
+from greenstick.evidence.detection.average_precision import CURVES, RECALLS, curve_name
 from greenstick.evidence.detection.boxes import BoxRows
+from greenstick.evidence.detection.breakdown import (
+    BoxSubgroup,
+    ClassEvidence,
+    SizeEvidence,
+    by_class,
+    by_column,
+    by_size,
+    check_subgroups,
+)
 from greenstick.evidence.detection.checks import check_boxes, check_confidence
 from greenstick.evidence.detection.confidence import Confidence
 from greenstick.evidence.detection.froc import GRID, MEAN, RATES, rate_name
-from greenstick.evidence.detection.matching import match
-from greenstick.evidence.detection.ratings import rankings
+from greenstick.evidence.detection.ratings import afroc_curve, rankings
 from greenstick.evidence.detection.resampled import Drawn
 from greenstick.evidence.estimates import Curve, Estimate, Record, named
-from greenstick.evidence.record_files import write_record
+from greenstick.evidence.record_files import read_record, write_record
 from greenstick.findings import Finding
 
-SCHEMA_VERSION = "1"
+DETECTION_VERSION = "1"
 
 
-class ClassEvidence(Record):
-    """The figures of one class: AP, and precision and recall at the confidence."""
+class CurveAtIou(Record):
+    """A precision-recall curve, mean over classes; ``x``: recall, ``y``: precision.
 
-    name: str
-    n_boxes: int
-    estimates: list[Estimate]
+    Precision is read off as COCO does: the greatest at that recall or a higher one.
+    """
+
+    iou: float
+    curve: Curve
 
 
 class DetectionEvidence(Record):
@@ -59,7 +66,8 @@ class DetectionEvidence(Record):
     iou
         Overlap from which a box counts as found, in everything but mAP over several.
     average_precision
-        ``mAP@0.5``, ``mAP@0.75``, ``mAP@0.5:0.95`` (also small, medium, large), ``mean recall``.
+        ``mAP@0.5``, ``mAP@0.75``, ``mAP@0.5:0.95`` (also small, medium, large), ``mAP@0.3``,
+        ``mean recall``.
     rankings
         ``image AUROC``, ``AFROC``, ``AFROC1``.
     froc
@@ -68,17 +76,22 @@ class DetectionEvidence(Record):
         The operating confidence; ``precision``, ``recall``, ``F1``, ``false positives an image``,
         ``image sensitivity``, ``image specificity``; and which class was taken for which. Empty
         where there is no confidence.
-    by_class
-        The same by class.
+    by_class, by_size
+        The same by class, and by the size of boxes.
+    subgroups
+        The same within each value of the columns that were asked for.
     froc_curve
         ``x``: false positives an image, ``y``: sensitivity.
+    afroc_curve
+        ``x``: share of images without a fracture that have a false positive, ``y``: sensitivity;
+        of no points where every image has a true box.
     precision_recall
-        At IoU 0.5, mean over classes; ``x``: recall, ``y``: precision as COCO reads it off.
+        At IoU 0.3, 0.5 and 0.75.
     findings
         What was checked: ``ERROR`` where a number is untrue.
     """
 
-    schema_version: str = SCHEMA_VERSION
+    schema_version: str = DETECTION_VERSION
     research_use: str = RESEARCH_USE
     model: str = ""
     rows: str
@@ -95,8 +108,11 @@ class DetectionEvidence(Record):
     at_confidence: list[Estimate] = Field(default_factory=list)
     confusion: BoxConfusion | None = None
     by_class: list[ClassEvidence]
+    by_size: list[SizeEvidence]
+    subgroups: list[BoxSubgroup] = Field(default_factory=list)
     froc_curve: Curve
-    precision_recall: Curve
+    afroc_curve: Curve
+    precision_recall: list[CurveAtIou]
     findings: list[Finding] = Field(default_factory=list)
 
     def estimate(self, name: str) -> Estimate:
@@ -117,6 +133,8 @@ def judge_boxes(
     model: str = "",
     iou: float = 0.5,
     confidence: Confidence | None = None,
+    chosen_here: bool = False,
+    columns: Mapping[str, Sequence[str | None]] | None = None,
     seed: int = 0,
     replicates: int = 2000,
     level: float = 0.95,
@@ -136,6 +154,11 @@ def judge_boxes(
         Overlap from which a box counts as found, for FROC, AFROC and at the confidence.
     confidence
         From which score on a box is shown, chosen on other images.
+    chosen_here
+        These are the images that it was chosen on, judged to be set beside others: a note then
+        says that what it gives here is apparent, where else an error would.
+    columns
+        Name to one value an image, to judge within each value; None belongs to no subgroup.
     seed, replicates
         For the bootstrap by patient.
     level
@@ -150,7 +173,11 @@ def judge_boxes(
     """
     if not 0 < iou <= 1:
         raise GreenstickError(f"An IoU of {iou:g} cannot be.", remedy="Give one above 0, up to 1.")
-    drawn = Drawn(boxes, iou, confidence, seed=seed, replicates=replicates, level=level)
+    draw = partial(
+        Drawn, iou=iou, confidence=confidence, seed=seed, replicates=replicates, level=level
+    )
+    drawn, subgroups = draw(boxes), by_column(boxes, columns or {}, draw)
+    curves = [CurveAtIou(iou=at, curve=drawn.curve(curve_name(at), RECALLS)) for at in CURVES]
     return DetectionEvidence(
         rows=rows,
         model=model,
@@ -166,10 +193,18 @@ def judge_boxes(
         confidence=confidence,
         at_confidence=_at_confidence(boxes, confidence, drawn),
         confusion=confusion(boxes, confidence) if confidence else None,
-        by_class=_by_class(boxes, confidence, drawn),
+        by_class=by_class(boxes, confidence, drawn),
+        by_size=by_size(boxes, confidence, drawn),
+        subgroups=subgroups,
         froc_curve=drawn.curve("froc", GRID),
-        precision_recall=drawn.curve("precision_recall", RECALLS),
-        findings=[*findings, *check_boxes(boxes), check_confidence(boxes, rows, confidence)],
+        afroc_curve=afroc_curve(boxes, iou, seed=seed, replicates=replicates, level=level),
+        precision_recall=curves,
+        findings=[
+            *findings,
+            *check_boxes(boxes),
+            check_confidence(boxes, rows, confidence, chosen_here=chosen_here),
+            *check_subgroups(subgroups),
+        ],
     )
 
 
@@ -180,20 +215,23 @@ def _at_confidence(boxes: BoxRows, confidence: Confidence | None, drawn: Drawn) 
     return [precision, recall, drawn.estimate(F1), drawn.estimate(FALSE), *images]
 
 
-def _by_class(boxes: BoxRows, confidence: Confidence | None, drawn: Drawn) -> list[ClassEvidence]:
-    judged = []
-    for number, name in enumerate(boxes.classes):
-        estimates = [drawn.estimate(f"{kind}, {name}", kind) for kind in ("AP@0.5", "AP@0.5:0.95")]
-        if confidence is not None:
-            shown = boxes.surer(confidence.threshold)
-            alone = np.arange(len(boxes.classes)) == number
-            matches = match(shown, (confidence.iou,))
-            estimates += precision_and_recall(shown, matches, alone, drawn.level)
-        wanted = (boxes.truth.classes == number) & ~boxes.truth.crowds
-        judged.append(ClassEvidence(name=name, n_boxes=int(wanted.sum()), estimates=estimates))
-    return judged
-
-
 def write_detection(evidence: DetectionEvidence, path: Path | str) -> None:
     """Write ``detection.json``."""
     write_record(evidence, path)
+
+
+def read_detection(path: Path | str) -> DetectionEvidence:
+    """Read ``detection.json``.
+
+    Raises
+    ------
+    GreenstickError
+        Where it is missing or no evidence of this version.
+    """
+    return read_record(
+        DetectionEvidence,
+        path,
+        what=f"evidence on boxes of version {DETECTION_VERSION}",
+        make="Judge boxes first: greenstick evaluate boxes.",
+        again="Judge the boxes again with this version of Greenstick.",
+    )

@@ -5,7 +5,8 @@ import numpy as np
 from greenstick.evidence.detection.boxes import BoxRows
 from greenstick.evidence.detection.matching import match
 from greenstick.evidence.discrimination import auroc
-from greenstick.evidence.estimates import Estimate
+from greenstick.evidence.estimates import Curve, Estimate
+from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import Bools, ScoredRows, count
 
 
@@ -69,3 +70,17 @@ def rankings(rows: BoxRows, iou: float, level: float) -> list[Estimate]:
         auroc(one, level).model_copy(update={"name": name, "n_images": count(one.images)})
         for name, one in judged.items()
     ]
+
+
+def afroc_curve(rows: BoxRows, iou: float, *, seed: int, replicates: int, level: float) -> Curve:
+    """Return the curve whose area is ``AFROC``, with a band by patient bootstrap.
+
+    ``x`` is the share of images without a fracture that have a false positive at a confidence,
+    ``y`` the share of lesions found; what is not marked at all is called last, on a straight line.
+    Of no points where every image has a true box, or none has.
+    """
+    against = ~rows.fractured
+    if not against.any() or not rows.fractured.any():
+        return Curve.empty()
+    lesions = lesion_rows(rows, iou, against=against)
+    return resample_rows(lesions, replicates=replicates, seed=seed, level=level).roc

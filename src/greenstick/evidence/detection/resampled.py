@@ -36,7 +36,7 @@ class Drawn:
             return named if counts is None else named | counts(weights)
 
         once = statistics(np.ones((1, boxes.n_patients), dtype=np.int64))
-        self.boxes, self.level = boxes, level
+        self.boxes, self.iou, self.confidence, self.level = boxes, iou, confidence, level
         self.values = {name: value[0] for name, value in once.items()}
         self.values |= coco_precisions(boxes).named(boxes.classes)
         self.resampled: Resampled = resample(
