@@ -100,15 +100,39 @@ def last_two_stages(backbone: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     GreenstickError
         Where timm cannot give a backbone's stages.
     """
-    info = getattr(backbone, "feature_info", None)
-    stages: list[dict[str, Any]] = list(getattr(info, "info", info) or [])
-    if len(stages) < 2 or not hasattr(backbone, "forward_intermediates"):
+    stages = _stages(backbone)
+    if len(stages) < 2:
         raise GreenstickError(
             "This backbone does not give the stages that a pyramid head needs.",
             remedy="Set model.head to 'linear', or take another backbone.",
         )
     last = len(stages) - 1
     return (last - 1, int(stages[-2]["num_chs"])), (last, int(stages[-1]["num_chs"]))
+
+
+def stages_of_strides(backbone: Any, strides: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return (index, channels) of the stages whose cells have these sides (px).
+
+    Raises
+    ------
+    GreenstickError
+        Where one is missing.
+    """
+    found = {stage["reduction"]: (at, stage) for at, stage in enumerate(_stages(backbone))}
+    if missing := [stride for stride in strides if stride not in found]:
+        raise GreenstickError(
+            f"This backbone gives no stage whose cells have a side of {missing[0]} px.",
+            remedy="Take a convolutional backbone, such as mobilenetv2_100.",
+        )
+    return [(found[stride][0], int(found[stride][1]["num_chs"])) for stride in strides]
+
+
+def _stages(backbone: Any) -> list[dict[str, Any]]:
+    """Return what timm tells of a backbone's stages; none where it cannot give them."""
+    if not hasattr(backbone, "forward_intermediates"):
+        return []
+    info = getattr(backbone, "feature_info", None)
+    return list(getattr(info, "info", info) or [])
 
 
 def stage_names(backbone: Any) -> list[list[str]]:
