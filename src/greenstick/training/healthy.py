@@ -27,10 +27,13 @@ class HealthyBone:
         Where the pixels are.
     keys
         The images that show bone.
+    blocks
+        Of each, int64 (k, 2): row and column of its blocks of bone.
     """
 
     source: Source
     keys: Sequence[bytes]
+    blocks: Sequence[NDArray[np.int64]]
 
     def draw(self, n: int, crop_px: int, scales: Sequence[int], rng: np.random.Generator) -> Tensor:
         """Draw pieces, each around a block of bone.
@@ -54,8 +57,8 @@ class HealthyBone:
         chosen = rng.choice(len(self.keys), n)
         canvases = self.source.gather([self.keys[index] for index in chosen])
         pieces = [
-            _turned(_piece(canvas, crop_px, int(rng.choice(scales)), rng), rng)
-            for canvas in canvases
+            _turned(_piece(canvas, self.blocks[at], crop_px, int(rng.choice(scales)), rng), rng)
+            for canvas, at in zip(canvases, chosen, strict=True)
         ]
         return torch.from_numpy(np.stack(pieces)[:, None].astype(np.float32) / np.float32(255.0))
 
@@ -89,13 +92,14 @@ def find_healthy_bone(
             f"have {source.canvas_px}.",
             remedy="Take larger canvases, smaller pieces or fewer scales.",
         )
-    shown = [key for key in keys if bone_blocks(source.gather([key])[0]).any()]
+    blocks = {key: np.argwhere(bone_blocks(source.gather([key])[0])) for key in keys}
+    shown = [key for key in keys if len(blocks[key])]
     if not shown:
         raise GreenstickError(
             f"None of the {len(keys)} healthy images shows anything: all are black or blank.",
             remedy="Look at the images; 'greenstick audit' tells what else is wrong with them.",
         )
-    return HealthyBone(source, shown)
+    return HealthyBone(source, shown, [blocks[key] for key in shown])
 
 
 def bone_blocks(canvas: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -108,17 +112,19 @@ def bone_blocks(canvas: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _piece(
-    canvas: NDArray[np.uint8], crop_px: int, scale: int, rng: np.random.Generator
+    canvas: NDArray[np.uint8],
+    blocks: NDArray[np.int64],
+    crop_px: int,
+    scale: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    rows, columns = np.nonzero(bone_blocks(canvas))
-    at = int(rng.integers(len(rows)))
-    picture = _shrunk(canvas, scale)
-    corner = [
-        _start(int(block[at]), scale, crop_px, side, rng)
-        for block, side in zip((rows, columns), picture.shape, strict=True)
-    ]
-    top, left = corner
-    return picture[top : top + crop_px, left : left + crop_px]
+    block = blocks[int(rng.integers(len(blocks)))]
+    top, left = (
+        scale * _start(int(at), scale, crop_px, side // scale, rng)
+        for at, side in zip(block, canvas.shape, strict=True)
+    )
+    reach = crop_px * scale
+    return _shrunk(canvas[top : top + reach, left : left + reach], scale)
 
 
 def _start(block: int, scale: int, crop_px: int, side: int, rng: np.random.Generator) -> int:
