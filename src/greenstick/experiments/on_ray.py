@@ -1,11 +1,10 @@
 """Jobs on many machines through Ray: the same jobs, in a folder that all machines see."""
 
-import logging
 import os
 from pathlib import Path
 from typing import Any
 
-from greenstick.errors import GreenstickError
+from greenstick.cluster import join_cluster
 from greenstick.experiments.environment import Hardware
 from greenstick.experiments.run_folder import RunFolder
 from greenstick.experiments.working import work
@@ -20,21 +19,13 @@ class OnRay:
     Parameters
     ----------
     address
-        As ``ray.init`` takes it: ``auto``, ``ray://HOST:10001``, ``HOST:6379``, or ``local`` for
-        one on this machine.
+        As :func:`~greenstick.cluster.join_cluster` takes it.
     jobs
         How many at a time; 0: one a GPU of the cluster, else one for each two of its cores.
     """
 
     def __init__(self, run: RunFolder, address: str, jobs: int, hardware: Hardware) -> None:
-        self._ray = _import_ray()
-        try:
-            self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:  # Ray raises plain ones too
-            raise GreenstickError(
-                f"No Ray cluster answers at {address}: {(str(error).splitlines() or [''])[0]}",
-                remedy="Start one with 'ray start --head', or give --ray local.",
-            ) from None
+        self._ray = join_cluster(address)
         cluster = self._ray.cluster_resources()
         cores, gpus = int(cluster.get("CPU", 1)), int(cluster.get("GPU", 0))
         if hardware.accelerator == "cpu":
@@ -76,13 +67,3 @@ def _work(folder: str, accelerator: str, name: str) -> None:
     # Ray says how many cores a task may use.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     work(RunFolder(Path(folder)), name, Hardware(accelerator=accelerator))
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise GreenstickError(
-            "Ray is not installed.", remedy="Install it: pip install 'greenstick[ray]'."
-        ) from None
-    return ray

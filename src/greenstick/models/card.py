@@ -177,7 +177,7 @@ def read_card(folder: Path | str) -> Card:
         ) from None
 
 
-def write_card(folder: Path | str, card: Card) -> None:
+def write_card(folder: Path | str, card: BaseModel) -> None:
     """Write a checkpoint's card as indented JSON."""
     path = Path(folder) / CARD
     write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", path)

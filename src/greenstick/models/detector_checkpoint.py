@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-from greenstick.models.card import CARD, NETWORK
+from greenstick.models.card import CARD, NETWORK, write_card
 from greenstick.models.detector import Detections, Detector, empty_detector
-from greenstick.models.detector_settings import (
-    DetectorCard,
-    read_detector_card,
-    write_detector_card,
-)
+from greenstick.models.detector_settings import DetectorCard, read_detector_card
 from greenstick.models.export import export_onnx
 from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_weights
 
@@ -43,7 +39,7 @@ def save_detector(
         "detector": model.settings.model_copy(update={"weights": weights}),
         **facts_of(model, card.weights_origin),
     }
-    write_detector_card(folder, card.model_copy(update=facts))
+    write_card(folder, card.model_copy(update=facts))
     return folder
 
 

@@ -1,6 +1,5 @@
 """Which detector, as settings, and its card; no torch, so that a card is quick to read."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -9,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
-from greenstick.files import write_text
 from greenstick.models.card import CARD, CardOperatingPoint, TrainedOn
+from greenstick.models.finding import Manner
 
 
 class DetectorSettings(BaseModel):
@@ -56,6 +55,8 @@ class DetectorCard(BaseModel):
         Confidences from which a box is shown, on the detector's own scores.
     merge_iou
         Boxes that overlap a surer one by more are dropped.
+    tile_px
+        Side of the overlapping tiles of the canvas that it looks at one by one; 0: all at once.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +70,7 @@ class DetectorCard(BaseModel):
     std: tuple[float, ...] = ()
     flip_average: bool = False
     merge_iou: float = Field(default=0.5, gt=0.0, le=1.0)
+    tile_px: int = Field(default=0, ge=0, multiple_of=32)
     operating_points: tuple[CardOperatingPoint, ...] = ()
     training_data: TrainedOn = TrainedOn()
     license: str = ""
@@ -78,6 +80,11 @@ class DetectorCard(BaseModel):
     )
     greenstick: str = __version__
     research_use: str = RESEARCH_USE
+
+
+def manner_of(card: DetectorCard) -> Manner:
+    """Return how a detector looks at a canvas, as its card says."""
+    return Manner(flip=card.flip_average, tile_px=card.tile_px, iou=card.merge_iou)
 
 
 def read_detector_card(folder: Path | str) -> DetectorCard:
@@ -102,8 +109,3 @@ def read_detector_card(folder: Path | str) -> DetectorCard:
             f"({error.errors()[0]['loc']}: {error.errors()[0]['msg']}).",
             remedy="Is it a classifier's? Else train the detector again with this version.",
         ) from None
-
-
-def write_detector_card(folder: Path | str, card: DetectorCard) -> None:
-    """Write a detector's card as indented JSON."""
-    write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", Path(folder) / CARD)

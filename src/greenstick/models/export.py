@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from greenstick.files import write_whole
 from greenstick.models.classifier import Classifier, Prediction
 from greenstick.models.ensemble import Ensemble, JointPrediction
 from greenstick.models.look import WithLook, early_stage
+from greenstick.quiet import only_errors_of
 
 
 def export_onnx(
@@ -70,14 +70,10 @@ def _with_look(model: nn.Module) -> WithLook | None:
 def quiet() -> Iterator[None]:
     """Hold back exporters' prints and their notes on their own internals."""
     names = ("torch.onnx", "torch.utils.cpp_extension", "onnxscript", "onnx_ir", "nncf")
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        only_errors_of(names),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield

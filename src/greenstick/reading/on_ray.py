@@ -1,6 +1,5 @@
 """Reading spread over many machines by Ray Data. An extra: ``pip install 'greenstick[ray]'``."""
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -9,17 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from greenstick.errors import GreenstickError
+from greenstick.cluster import join_cluster
 from greenstick.reading.reader import Reader
 from greenstick.reading.results import Reading
-
-try:
-    import ray
-    import ray.data
-except ImportError:
-    raise GreenstickError(
-        "Ray is not installed.", remedy="Install it: pip install 'greenstick[ray]'."
-    ) from None
 
 _READING = TypeAdapter(Reading)
 _FILES_A_BATCH = 32
@@ -43,24 +34,21 @@ class OnRay(AbstractContextManager["OnRay"]):
         self._address = address
 
     def __enter__(self) -> "OnRay":
-        try:
-            ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError) as error:
-            raise GreenstickError(
-                f"There is no Ray cluster at {self._address}: {str(error).splitlines()[0]}",
-                remedy="Start one with 'ray start --head', or give --ray local.",
-            ) from None
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        self._ray = join_cluster(self._address)
+        from ray import data
+
+        self._data = data
+        data.DataContext.get_current().enable_progress_bars = False
         return self
 
     def __exit__(self, *_: object) -> None:
-        ray.shutdown()
+        self._ray.shutdown()
 
     def read_many(self, paths: Iterable[Path]) -> Iterator[Reading]:
         """Yield readings as the machines finish them."""
         names = {str(path.absolute()): str(path) for path in paths}
-        files = ray.data.from_items([{"path": path} for path in names])
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
+        files = self._data.from_items([{"path": path} for path in names])
+        resources: dict[str, float] = self._ray.cluster_resources()
         cores = int(resources.get("CPU", 1))
         read = files.map_batches(
             _Machine,

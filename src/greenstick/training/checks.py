@@ -31,12 +31,31 @@ def check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> N
             f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
             remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
         )
+    check_canvas(data, recipe)
+    _check_scales(recipe, settings)
+
+
+def check_canvas(data: TrainingData, recipe: Recipe) -> None:
+    """Refuse a pixel store of other canvases than the recipe's."""
     if data.store.canvas_px != recipe.canvas_px:
         raise GreenstickError(
             f"The pixel store holds canvases of {data.store.canvas_px} px, and the recipe wants "
             f"{recipe.canvas_px} px.",
             remedy="Open the pixel store with the recipe's canvas_px.",
         )
+
+
+def _check_scales(recipe: Recipe, settings: ClassifierSettings) -> None:
+    if settings.restorer is None:
+        return
+    block = 8 * max(settings.restorer.scales)
+    for name in ("canvas_px", "crop_px", "start_px"):
+        if getattr(recipe, name) % block:
+            raise GreenstickError(
+                f"A restorer of scales {settings.restorer.scales} cannot take "
+                f"recipe.{name} = {getattr(recipe, name)}.",
+                remedy=f"Take a multiple of {block}.",
+            )
 
 
 def advise(recipe: Recipe, settings: ClassifierSettings) -> list[Finding]:
@@ -99,6 +118,11 @@ def _check_outputs(recipe: Recipe, settings: ClassifierSettings) -> None:
         raise GreenstickError(
             "Cross-entropy is for classes of which one holds, and of these any may.",
             remedy="Set recipe.loss to 'bce' or 'focal', or model.outputs to 'one-of'.",
+        )
+    if recipe.loss == "cells" and len(settings.classes) > 1:
+        raise GreenstickError(
+            "The loss 'cells' is for a model of one output: fracture or not.",
+            remedy="Set recipe.loss to 'bce' or 'focal', or keep the one class 'fracture'.",
         )
     for setting in ("box_loss_weight", "positive_share", "crop_px"):
         if getattr(recipe, setting) and len(settings.classes) > 1:

@@ -14,14 +14,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from greenstick.errors import GreenstickError
+from greenstick.models.cells import STRIDES
 from greenstick.models.detector import Detector, build_detector
-from greenstick.models.detector_head import STRIDES
 from greenstick.models.detector_settings import DetectorSettings
+from greenstick.models.finding import MOST
 from greenstick.models.merging import Merged
+from greenstick.training.checks import check_canvas
 from greenstick.training.detection_losses import detection_loss
 from greenstick.training.detection_score import average_precision
 from greenstick.training.facts import Facts, identify
-from greenstick.training.find import MOST, merged_of
+from greenstick.training.find import merged_of
 from greenstick.training.keeper import BEST, HISTORY, TrainingProgress
 from greenstick.training.learner import Learner, Validation
 from greenstick.training.loop import train
@@ -43,22 +45,31 @@ class DetectorFit:
 class DetectorLearner(Learner):
     """Trains a detector; an epoch is judged by the average precision of its merged boxes."""
 
-    def loss_of(self, prediction: Any, view: View) -> Tensor:
+    def loss_on(self, view: View) -> Tensor:
         """Return the loss of boxes and scores."""
-        boxes, classes = (t.to(self.device) for t in (view.boxes, view.box_classes))
-        return detection_loss(prediction, boxes, classes, view.annotated, view.images.shape[-1])
+        known = (view.boxes, view.box_classes, view.annotated)
+        truth = TrueBatch(*(values.to(self.device) for values in known))
+        return self._judged(self.model, view.images, truth)[1]
+
+    def _judged(
+        self, model: nn.Module, images: Tensor, truth: TrueBatch
+    ) -> tuple[Detections, Tensor]:
+        """Return what a network finds, and its own library's loss, or ours."""
+        assert isinstance(model, Detector)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            if isinstance(model.head, LearningHead):
+                return model.judged(images, truth)
+            found = model(images)
+        return found, detection_loss(found, truth, images.shape[-1])
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Find boxes in a validation batch with the network that counts."""
         images = self.see_plain(batch)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            found = self.best_model.eval()(images)
-        loss = detection_loss(
-            found, batch.boxes, batch.box_classes, batch.annotated, images.shape[-1]
-        )
+        truth = TrueBatch(batch.boxes, batch.box_classes, batch.annotated)
+        found, loss = self._judged(self.best_model.eval(), images, truth)
         packed = torch.zeros(len(images), MOST + 1, 6)
         packed[:, -1, 0] = loss
-        for place, one in zip(packed, merged_of(found), strict=True):
+        for place, one in zip(packed, merged_of(found, iou=self._iou), strict=True):
             place[: len(one.scores), :4] = torch.from_numpy(one.corners)
             place[: len(one.scores), 4] = torch.from_numpy(one.scores)
             place[: len(one.scores), 5] = torch.from_numpy(one.classes)
@@ -141,12 +152,7 @@ def _check(data: TrainingData, recipe: Recipe) -> None:
                 f"There are no boxes on the {name} images.",
                 remedy="Import the cohort with its boxes, and split it so that both sides have.",
             )
-    if data.store.canvas_px != recipe.canvas_px:
-        raise GreenstickError(
-            f"The pixel store holds canvases of {data.store.canvas_px} px, and the recipe wants "
-            f"{recipe.canvas_px} px.",
-            remedy="Open the pixel store with the recipe's canvas_px.",
-        )
+    check_canvas(data, recipe)
     for name in ("canvas_px", "crop_px", "start_px"):
         if getattr(recipe, name) % STRIDES[-1]:
             raise GreenstickError(

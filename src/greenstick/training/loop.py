@@ -1,6 +1,5 @@
 """The loop that every network is trained by: trainer, resume point, and a clean end."""
 
-import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.strategies import DDPStrategy
 
 from greenstick.errors import Stopped
+from greenstick.quiet import only_errors_of
 from greenstick.training.cpu import kept_memory, quicken
 from greenstick.training.facts import FACTS, Facts, read_facts, wait_for_facts, write_facts
 from greenstick.training.frozen_features import FEATURES
@@ -140,15 +140,8 @@ def _make_trainer(recipe: Recipe, keeper: Keeper, flags: dict[str, Any]) -> ligh
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back Lightning's notes on itself; its errors and other warnings pass."""
-    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    loggers = ("lightning.pytorch", "lightning.fabric")
+    with only_errors_of(loggers), warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"lightning\.")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield
