@@ -1,12 +1,17 @@
+from dataclasses import replace
+from io import BytesIO
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from PIL import Image
 
 from greenstick.radiographs.canvas import fit, place
-from greenstick.radiographs.radiograph import Radiograph
+from greenstick.radiographs.radiograph import WHOLE, Radiograph, Reduction
+from greenstick.radiographs.reducing import jpeg_reduction, wavelet_reduction
 
 sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 canvases = st.integers(8, 1024)
@@ -99,3 +104,62 @@ def test_a_reduced_decode_is_placed_like_the_whole_picture() -> None:
 def test_boxes_of_any_number_map(shape: tuple[int, ...]) -> None:
     placement = place((30, 20), 60)
     assert placement.to_canvas(np.ones(shape)).shape[-1] == 4
+
+
+def grained(height: int, width: int) -> NDArray[np.float32]:
+    """Return a film-like picture: all frequencies, the higher the weaker."""
+    white = np.fft.rfft2(np.random.default_rng(0).normal(size=(height, width)))
+    down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
+    pixels = np.fft.irfft2(white / np.maximum(np.hypot(down, across), 0.01) ** 1.2, (height, width))
+    pixels -= pixels.min()
+    return np.asarray(pixels / pixels.max(), np.float32)
+
+
+def encoded(pixels: NDArray[np.float32], coding: str, times: int) -> tuple[Radiograph, Radiograph]:
+    """Return a picture as its codec gives it back, whole and halved so often."""
+    values = np.rint(pixels * 255).astype(np.uint8)
+    stream, size = BytesIO(), (values.shape[1], values.shape[0])
+    if coding == "JPEG":
+        Image.fromarray(values).save(stream, "JPEG", quality=97)
+        reduction = jpeg_reduction(times)
+    else:
+        irreversible = coding == "9/7"
+        layers = {"quality_mode": "dB", "quality_layers": [60]} if irreversible else {}
+        Image.fromarray(values).save(stream, "JPEG2000", irreversible=irreversible, **layers)
+        reduction = wavelet_reduction(times, reversible=not irreversible)
+    found = []
+    for reduced in (0, times):
+        with Image.open(stream) as image:
+            if coding == "JPEG":
+                image.draft("L", (size[0] >> reduced, size[1] >> reduced))
+            else:
+                step = 2**reduced
+                image._size = tuple(-(-side // step) * step for side in size)  # type: ignore[attr-defined]
+                image.reduce = reduced  # type: ignore[method-assign,assignment]
+            found.append(np.asarray(image, np.float32) / np.float32(255.0))
+    return Radiograph(found[0], size, ""), Radiograph(found[1], size, "", reduction)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("coding", ["JPEG", "5/3", "9/7"])
+def test_a_reduced_picture_gives_the_canvas_of_the_whole_one(coding: str, times: int) -> None:
+    whole, reduced = encoded(grained(1237, 901), coding, times)
+    canvas_px = int(1237 / 2**times / 1.7)
+    expected, placement = fit(whole, canvas_px)
+    inside = slice(placement.left + 1, placement.left + placement.width - 1)
+
+    def distance(radiograph: Radiograph) -> float:
+        found = fit(radiograph, canvas_px)[0].astype(np.float64) - expected
+        return float(np.square(found[1:-1, inside]).mean())
+
+    other = 2 ** (times - 1) if coding != "JPEG" else 0.5  # where the other kind has its first
+    shifted = replace(reduced.reduction, first_at=other)
+    uneven = replace(reduced.reduction, boost=0.0)
+    moved, left = (distance(replace(reduced, reduction=r)) for r in (shifted, uneven))
+    assert distance(reduced) < 2.5  # gray levels, squared
+    assert distance(reduced) < 0.85 * left
+    assert distance(reduced) < 0.1 * moved
+
+
+def test_what_is_whole_is_left_alone() -> None:
+    assert jpeg_reduction(0) == WHOLE == Reduction()

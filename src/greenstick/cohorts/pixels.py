@@ -29,7 +29,7 @@ from greenstick.radiographs.opening import open_radiograph
 
 #: Raise this whenever decoding, :mod:`greenstick.radiographs.canvas` or the layout of a value
 #: changes what is stored; older values are then left unread.
-FORMAT = 2
+FORMAT = 3
 CACHE_VARIABLE = "GREENSTICK_CACHE"
 _HEADER = struct.Struct("<II")  # width, height of the original
 _DIGEST_BYTES = 20

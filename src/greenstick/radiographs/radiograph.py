@@ -8,6 +8,32 @@ from numpy.typing import NDArray
 from greenstick.findings import Finding
 
 
+@dataclass(frozen=True)
+class Reduction:
+    """How a decoder kept fewer pixels than the original has.
+
+    Attributes
+    ----------
+    factor
+        By how much they are fewer, along each side: 1, 2, 4, ...
+    first_at
+        Where the middle of the first lies, in pixels of the original from its edge: at 0.5 in a
+        wavelet's low band, which stands on every n-th pixel, at factor / 2 where each stands for
+        a block.
+    boost
+        By how much fine structure is stronger than in the original: its amplitude is multiplied by
+        1 + boost w^2, w its frequency in radians a kept pixel.
+    """
+
+    factor: int = 1
+    first_at: float = 0.5
+    boost: float = 0.0
+
+
+#: All of an image's pixels.
+WHOLE = Reduction()
+
+
 @dataclass(frozen=True, eq=False)
 class Radiograph:
     """A radiograph as pixels, and what its file says of it.
@@ -21,9 +47,8 @@ class Radiograph:
         decoded at a reduced size.
     decoder
         Which decoder gave the pixels, e.g. ``"pillow"``.
-    stride
-        Where pixels lie on every n-th of the original's, the first included, as a wavelet's low
-        band does: n. 1 where each lies in the middle of the originals that it stands for.
+    reduction
+        How ``pixels`` are fewer than the original's.
     spacing_mm
         (row, column) spacing of the original's pixels in mm, or None where the file is silent.
     spacing_at
@@ -44,7 +69,7 @@ class Radiograph:
     pixels: NDArray[np.float32]
     original_size_px: tuple[int, int]
     decoder: str
-    stride: int = 1
+    reduction: Reduction = WHOLE
     spacing_mm: tuple[float, float] | None = None
     spacing_at: str | None = None
     body_part: str | None = None

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from greenstick.errors import GreenstickError
 from greenstick.radiographs.cut_jpeg import is_cut_jpeg
 from greenstick.radiographs.decoding import decoding
 from greenstick.radiographs.levels import MAX_PIXELS, to_unit
-from greenstick.radiographs.radiograph import Radiograph
+from greenstick.radiographs.radiograph import WHOLE, Radiograph, Reduction
+from greenstick.radiographs.reducing import JPEG_HALVINGS, halvings, jpeg_reduction
 
 _FORMATS = ("PNG", "JPEG", "TIFF")
 #: What Pillow raises at a broken file.
@@ -64,7 +65,7 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
         raise _too_large(path)
     _refuse_pages(image, path)
     size = _as_shown((width, height), image)
-    _draft(image, at_least_px)
+    reduction = _draft(image, at_least_px)
     inverted = _is_min_white(image)
     image.load()
     if image.format == "JPEG" and _is_cut(image, path):
@@ -75,19 +76,22 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
     if inverted:
         pixels = np.float32(1.0) - pixels
     pixels.flags.writeable = False
-    return Radiograph(pixels, size, "pillow", spacing_mm=None, is_color=colored)
+    return Radiograph(pixels, size, "pillow", reduction=reduction, is_color=colored)
 
 
-def _draft(image: Image.Image, at_least_px: int | None) -> None:
+def _draft(image: Image.Image, at_least_px: int | None) -> Reduction:
     """Tell libjpeg what to decode; other formats are not touched.
 
     Y, Cb and Cr as stored: Y is the luminance, and the way to RGB and back is saved. And 1/8,
     1/4 or 1/2 of the size where that is enough, which skips most of the inverse transform.
     """
-    width, height = image.size
-    wanted = max(width, height) if at_least_px is None else at_least_px
-    factor = next((f for f in (8, 4, 2) if max(width, height) // f >= wanted), 1)
-    image.draft("YCbCr", (max(1, width // factor), max(1, height // factor)))
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return WHOLE
+    if _orientation(image) != 1:
+        at_least_px = None  # turned, a block that is not full would come first
+    times = halvings(image.size, at_least_px, most=JPEG_HALVINGS)
+    image.draft("YCbCr", (max(1, image.width >> times), max(1, image.height >> times)))
+    return jpeg_reduction(times)
 
 
 def _to_gray(image: Image.Image, path: Path) -> tuple[NDArray[Any], bool]:
@@ -172,8 +176,11 @@ def _count_full_pages(image: TiffImagePlugin.TiffImageFile, pages: int) -> int:
 
 
 def _as_shown(size: tuple[int, int], image: Image.Image) -> tuple[int, int]:
-    turned = image.getexif().get(0x0112, 1) >= 5
-    return (size[1], size[0]) if turned else size
+    return (size[1], size[0]) if _orientation(image) >= 5 else size
+
+
+def _orientation(image: Image.Image) -> int:
+    return int(image.getexif().get(0x0112, 1))
 
 
 def _too_large(path: Path) -> GreenstickError:

@@ -138,7 +138,7 @@ def test_a_frame_of_another_size_is_refused(twelve_bits: Values, write_dicom: Wr
 
 
 @pytest.mark.parametrize("name", ["JPEG 2000", "HTJ2K"])
-@pytest.mark.parametrize(("wanted", "factor"), [(400, 1), (101, 1), (100, 2), (50, 4), (24, 8)])
+@pytest.mark.parametrize(("wanted", "factor"), [(400, 1), (94, 1), (93, 2), (46, 4), (23, 8)])
 def test_reduced_pictures_show_the_same(
     name: str, wanted: int, factor: int, twelve_bits: Values, write_dicom: Writer
 ) -> None:
@@ -147,7 +147,7 @@ def test_reduced_pictures_show_the_same(
     found = open_dicom(path, wanted)
     assert found.original_size_px == (243, 301)
     assert found.pixels.shape == (-(-301 // factor), -(-243 // factor))
-    assert max(found.pixels.shape) >= min(1.5 * wanted, 301)
+    assert max(found.pixels.shape) >= min(1.6 * wanted, 301)
     assert found.decoder.endswith(f"1/{factor}") is (factor > 1)
     every = open_dicom(path).pixels[::factor, ::factor]  # a wavelet's low band lies on even samples
     assert np.abs(found.pixels - every).max() < 0.03
@@ -159,9 +159,9 @@ def test_a_reduced_picture_lies_on_the_canvas_where_the_whole_one_does(
 ) -> None:
     syntax, encode, _ = LOSSLESS[name]
     path = write_coded(write_dicom, twelve_bits, syntax, encode(twelve_bits))
-    whole, _ = fit(open_dicom(path), 48)
-    reduced, _ = fit(open_dicom(path, 48), 48)
-    assert open_dicom(path, 48).stride == 4
+    whole, _ = fit(open_dicom(path), 46)
+    reduced, _ = fit(open_dicom(path, 46), 46)
+    assert open_dicom(path, 46).reduction.factor == 4
     shifted = np.roll(whole, 1, axis=0)
     difference = np.abs(reduced.astype(int) - whole)[1:-1]
     assert difference.mean() < 0.1 * np.abs(shifted.astype(int) - whole)[1:-1].mean()
@@ -229,8 +229,8 @@ def test_signed_values_come_back_signed(write_dicom: Writer, twelve_bits: Values
 def test_a_signed_image_is_reduced_alike(write_dicom: Writer, twelve_bits: Values) -> None:
     signed = twelve_bits.astype(np.int16) - 2048
     path = write_coded(write_dicom, signed, uid.JPEG2000Lossless, lossless_j2k(signed))
-    half = decoded(path, 100)
-    assert half.factor == 2
+    half = decoded(path, 90)
+    assert half.reduction.factor == 2
     assert np.abs(half.values - signed[::2, ::2]).max() < 60
 
 

@@ -42,6 +42,7 @@ class Codestream:
     components: int
     signed: bool = False
     levels: int = 0
+    reversible: bool = False
 
 
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
@@ -98,13 +99,13 @@ def _coding(frame_marker: int) -> Coding:
 def _jpeg_2000(data: bytes) -> Codestream:
     columns, rows, left, top = struct.unpack_from(">4I", data, 8)
     components, precision = struct.unpack_from(">HB", data, 40)
-    coding, levels, at = Coding.JPEG_2000, 0, 2
+    coding, levels, reversible, at = Coding.JPEG_2000, 0, False, 2
     while data[at] == 0xFF and data[at + 1] != _START_OF_TILE:
         marker, (length,) = data[at + 1], struct.unpack_from(">H", data, at + 2)
         if marker == _CAPABILITIES:
             coding = Coding.HIGH_THROUGHPUT
         if marker == _CODING_STYLE:
-            levels = data[at + 9]
+            levels, reversible = data[at + 9], data[at + 13] == 1
         at += 2 + max(2, length)
     return Codestream(
         coding,
@@ -114,4 +115,5 @@ def _jpeg_2000(data: bytes) -> Codestream:
         components=components,
         signed=bool(precision & 0x80),
         levels=0 if left or top else levels,  # half sizes of a shifted grid are not ours to guess
+        reversible=reversible,
     )

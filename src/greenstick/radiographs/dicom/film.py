@@ -97,7 +97,7 @@ def _open(file: DicomFile, path: Path, at_least_px: int | None) -> Radiograph:
         pixels,
         (int(elements.Columns), int(elements.Rows)),
         _told(decoded),
-        stride=decoded.stride,
+        reduction=decoded.reduction,
         spacing_mm=spacing_mm,
         spacing_at=spacing_at,
         body_part=text(elements, "BodyPartExamined")
@@ -112,7 +112,8 @@ def _open(file: DicomFile, path: Path, at_least_px: int | None) -> Radiograph:
 
 
 def _told(decoded: Decoded) -> str:
-    return decoded.decoder if decoded.factor == 1 else f"{decoded.decoder}, 1/{decoded.factor}"
+    factor = decoded.reduction.factor
+    return decoded.decoder if factor == 1 else f"{decoded.decoder}, 1/{factor}"
 
 
 def _refuse_others(file: pydicom.Dataset, path: Path, accept: Collection[str]) -> None:

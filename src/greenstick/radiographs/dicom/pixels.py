@@ -21,11 +21,15 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELos
 from greenstick.radiographs.cut_jpeg import is_cut_jpeg
 from greenstick.radiographs.dicom.codestreams import Codestream, Coding, read_header
 from greenstick.radiographs.dicom.file import DicomFile
+from greenstick.radiographs.radiograph import WHOLE, Reduction
+from greenstick.radiographs.reducing import (
+    JPEG_HALVINGS,
+    halvings,
+    jpeg_reduction,
+    wavelet_reduction,
+)
 
 Values = NDArray[Any]
-#: A reduced picture keeps half as many pixels a side again as are asked for: nearer to what is
-#: asked for, a network's scores move more than by a shift of half a pixel (docs/reading.md).
-_MARGIN = 1.5
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,13 @@ class Decoded:
         Integers of shape (height, width).
     decoder
         Which one gave them.
-    factor
-        By how much they are fewer than the file's, along each side: 1, 2, 4, ...
-    stride
-        As for :class:`~greenstick.radiographs.radiograph.Radiograph`.
+    reduction
+        How they are fewer than the file's.
     """
 
     values: Values
     decoder: str
-    factor: int = 1
-    stride: int = 1
+    reduction: Reduction = WHOLE
 
 
 def decode(file: DicomFile, *, at_least_px: int | None = None) -> Decoded | None:
@@ -89,7 +90,8 @@ def decode(file: DicomFile, *, at_least_px: int | None = None) -> Decoded | None
         decoded = _decode_rle(_frame(stored), layout)
     else:
         decoded = _decode_codestream(_frame(stored), layout, at_least_px)
-    height, width = -(-layout.rows // decoded.factor), -(-layout.columns // decoded.factor)
+    factor = decoded.reduction.factor
+    height, width = -(-layout.rows // factor), -(-layout.columns // factor)
     if decoded.values.shape != (height, width):
         raise ValueError("The pixels are not of the size that the file says.")
     return decoded
@@ -191,22 +193,14 @@ def _decode_codestream(frame: bytes, layout: Layout, at_least_px: int | None) ->
     return replace(decoded, values=values)
 
 
-def _halvings(header: Codestream, most: int, at_least_px: int | None) -> int:
-    """Return how often the size may be halved."""
-    longer = max(header.rows, header.columns)
-    wanted = longer if at_least_px is None else max(1.0, _MARGIN * at_least_px)
-    return next((n for n in range(most, 0, -1) if longer >> n >= wanted), 0)
-
-
 def _jpeg(frame: bytes, header: Codestream, at_least_px: int | None) -> Decoded:
     if header.bits > 8:
         values = _whole(frame, imagecodecs.jpeg8_decode, filler=1 << (header.bits - 1))
         # Lossy coding overshoots the range by a few levels.
         return Decoded(np.minimum(values, 2**header.bits - 1), "libjpeg-turbo (imagecodecs)")
-    halvings = _halvings(header, 3, at_least_px)
-    values = _whole(frame, partial(_by_pillow, factor=2**halvings), filler=128)
-    factor = 2 ** next(n for n in range(4) if -(-header.columns // 2**n) == values.shape[1])
-    return Decoded(values, "libjpeg-turbo (Pillow)", factor)
+    times = halvings((header.columns, header.rows), at_least_px, most=JPEG_HALVINGS)
+    values = _whole(frame, partial(_by_pillow, factor=2**times), filler=128)
+    return Decoded(values, "libjpeg-turbo (Pillow)", jpeg_reduction(times))
 
 
 def _by_pillow(frame: bytes, *, factor: int) -> Values:
@@ -231,20 +225,21 @@ def _jpeg_ls(frame: bytes, header: Codestream, at_least_px: int | None) -> Decod
 
 
 def _jpeg_2000(frame: bytes, header: Codestream, at_least_px: int | None) -> Decoded:
-    halvings = _halvings(header, header.levels, at_least_px)
-    if halvings == 0 or header.bits > 16:
+    times = halvings((header.columns, header.rows), at_least_px, most=header.levels)
+    if times == 0 or header.bits > 16:
         return Decoded(imagecodecs.jpeg2k_decode(frame), "OpenJPEG (imagecodecs)")
-    return Decoded(_reduced(frame, header, halvings), "OpenJPEG (Pillow)", 2**halvings, 2**halvings)
+    reduction = wavelet_reduction(times, reversible=header.reversible)
+    return Decoded(_reduced(frame, header, times), "OpenJPEG (Pillow)", reduction)
 
 
-def _reduced(frame: bytes, header: Codestream, halvings: int) -> Values:
+def _reduced(frame: bytes, header: Codestream, times: int) -> Values:
     """Decode the inner subbands alone, which skips most of the work."""
     with Image.open(BytesIO(frame), formats=("JPEG2000",)) as image:
         # Pillow rounds the reduced size where the standard rounds it up; made a multiple, both
         # agree.
-        step = 2**halvings
+        step = 2**times
         image._size = tuple(-(-side // step) * step for side in image.size)
-        image.reduce = halvings  # type: ignore[method-assign,assignment]
+        image.reduce = times  # type: ignore[method-assign,assignment]
         values = np.asarray(image)
     # Pillow moves values up to fill 8 or 16 bits, and signed ones up by half the range.
     shifted = values >> (8 * values.itemsize - header.bits)
