@@ -15,6 +15,9 @@ from greenstick.cli.common import AsJson, app, resumable
 def read(
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, a DICOMDIR.")],
     model: Annotated[Path, typer.Option(help="A run folder, or one of its models.")],
+    boxes_from: Annotated[
+        Path | None, typer.Option(help="A detector's folder: show its boxes.")
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -42,7 +45,7 @@ def read(
     if output.suffix == ".parquet":
         if dicom:
             raise typer.BadParameter("DICOM results need a folder: give -o FOLDER.")
-        _read_archive(paths, model, output, accept, ray, threads, as_json)
+        _read_archive(paths, model, boxes_from, output, accept, ray, threads, as_json)
         return
     if ray:
         raise typer.BadParameter("Ray reads into a table: give -o results.parquet.")
@@ -59,6 +62,7 @@ def read(
             overlays=overlays,
             dicom=parse_kinds(dicom),
             accept=accept,
+            boxes_from=boxes_from,
             threads=threads,
             progress=progress,
         )
@@ -71,6 +75,7 @@ def read(
 def _read_archive(
     paths: list[Path],
     model: Path,
+    boxes_from: Path | None,
     table: Path,
     accept: list[str],
     ray: str,
@@ -84,7 +89,14 @@ def _read_archive(
 
     with bar(status, "Reading") as progress:
         summary = read_archive(
-            paths, model, table, accept=accept, threads=threads, ray=ray, progress=progress
+            paths,
+            model,
+            table,
+            accept=accept,
+            boxes_from=boxes_from,
+            threads=threads,
+            ray=ray,
+            progress=progress,
         )
     if as_json:
         typer.echo(json.dumps(asdict(summary), default=str, indent=2))

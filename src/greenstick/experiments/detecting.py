@@ -1,7 +1,7 @@
 """Train a detector on a cohort, and find boxes in the images of one."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from greenstick.evidence.detection.predictions import on_truth
 from greenstick.evidence.detection.truth import truth_of
 from greenstick.files import write_whole
 from greenstick.models.card import CardOperatingPoint, TrainedOn
+from greenstick.models.cells import STRIDES
 from greenstick.models.detector import Detector
 from greenstick.models.detector_checkpoint import load_detector, save_detector
-from greenstick.models.detector_settings import DetectorCard, DetectorSettings
+from greenstick.models.detector_settings import DetectorCard, DetectorSettings, manner_of
+from greenstick.models.finding import Manner
 from greenstick.training.detection import fit_detector
 from greenstick.training.facts import fingerprint
 from greenstick.training.find import as_table, find_boxes
@@ -98,21 +100,12 @@ def train_detector(
         trainer_flags=trainer_flags,
         progress=progress,
     )
-    found = _found(fitted.model, store, valid, keys, flip=recipe.flip_average)
-    confidence = _confidence(valid, found, classes=settings.classes)
     card = DetectorCard(
         name=f"{folder.name}/{settings.backbone}",
         detector=fitted.model.settings,
         canvas_px=recipe.canvas_px,
         flip_average=recipe.flip_average,
-        operating_points=(
-            CardOperatingPoint(
-                threshold=confidence.threshold,
-                rule=confidence.rule,
-                chosen_on=confidence.chosen_on,
-                n=confidence.n_images,
-            ),
-        ),
+        tile_px=recipe.crop_px if recipe.canvas_px >= 2 * recipe.crop_px else 0,
         training_data=TrainedOn(
             fingerprint=fingerprint(data.train),
             n_images=len(train),
@@ -120,7 +113,15 @@ def train_detector(
             n_positive=int(train.table["label"].sum()),
         ),
     )
-    save_detector(folder, fitted.model, card)
+    found = _found(fitted.model, store, valid, keys, manner_of(card))
+    confidence = _confidence(valid, found, classes=settings.classes)
+    point = CardOperatingPoint(
+        threshold=confidence.threshold,
+        rule=confidence.rule,
+        chosen_on=confidence.chosen_on,
+        n=confidence.n_images,
+    )
+    save_detector(folder, fitted.model, card.model_copy(update={"operating_points": (point,)}))
     best = float(fitted.history["valid_ap"][fitted.best_epoch])
     return DetectorResult(folder, best, fitted.best_epoch, confidence)
 
@@ -130,20 +131,34 @@ def find_in_cohort(
     cohort: Cohort,
     *,
     split: str | None = None,
+    tile_px: int | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
     """Return the boxes that a detector finds, as by :func:`greenstick.training.find.as_table`.
 
+    Parameters
+    ----------
+    tile_px
+        Side of the tiles of the canvas to look at one by one, 0 for all of it at once; None: as
+        the detector's card says.
+
     Raises
     ------
     GreenstickError
-        Where there is no detector, the cohort has no such split, or an image cannot be read.
+        Where there is no detector, the cohort has no such split, an image cannot be read, or
+        tiles are of a wrong side.
     """
+    if tile_px and tile_px % STRIDES[-1]:
+        raise GreenstickError(
+            f"A detector cannot look at tiles of {tile_px} px.",
+            remedy=f"Take a multiple of {STRIDES[-1]}, or 0 for the whole canvas.",
+        )
     model, card = load_detector(model_folder)
     store = open_pixel_store(canvas_px=card.canvas_px)
     judged = cohort if split is None else _split(cohort, split)
     keys = decode(judged, card.canvas_px, progress)
-    return _found(model, store, judged, keys, flip=card.flip_average)
+    manner = manner_of(card) if tile_px is None else replace(manner_of(card), tile_px=tile_px)
+    return _found(model, store, judged, keys, manner)
 
 
 def _split(cohort: Cohort, name: str) -> Cohort:
@@ -176,9 +191,9 @@ def decode(cohort: Cohort, canvas_px: int, progress: Progress | None = None) -> 
 
 
 def _found(
-    model: Detector, store: PixelStore, cohort: Cohort, keys: list[bytes], *, flip: bool
+    model: Detector, store: PixelStore, cohort: Cohort, keys: list[bytes], manner: Manner
 ) -> pl.DataFrame:
-    found = find_boxes(model, store, keys, flip=flip)
+    found = find_boxes(model, store, keys, manner)
     return as_table(cohort.table["image"].to_list(), found, model.settings.classes)
 
 

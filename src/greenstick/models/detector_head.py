@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 
-#: Pixels of the canvas between two cells of the three grids.
-STRIDES = (8, 16, 32)
+from greenstick.models.cells import STRIDES
+
 #: Cells start near 1 %: nearly all show no fracture (Lin et al., ICCV 2017).
 _RARE = -4.6
 #: A box starts four cells wide.

@@ -42,6 +42,7 @@ def merge(
     most: int = 100,
     least: float = 1e-3,
     across: bool = False,
+    cut: NDArray[np.bool_] | None = None,
 ) -> Merged:
     """Keep the surest of boxes that overlap (greedy non-maximum suppression).
 
@@ -59,10 +60,16 @@ def merge(
         Boxes of lower score are dropped.
     across
         Whether a box must also give way to a surer one of another class.
+    cut
+        (n,) boxes that end at a seam between tiles: each gives way to any other that holds most
+        of it, surer or not, since a neighboring tile may show the whole of what it shows a part of.
     """
     places, kinds = np.nonzero(scores >= least)
     sizes = scores[places, kinds].astype(np.float64)
+    ends = np.zeros(len(places), np.bool_) if cut is None else cut[places]
     order = np.argsort(-sizes, kind="stable")[:_CANDIDATES]
+    order = order[np.argsort(ends[order], kind="stable")]  # those that are cut come last
+    ends = ends[order]
     boxes, sizes, kinds = corners[places[order]].astype(np.float64), sizes[order], kinds[order]
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1)
     free = np.ones(len(boxes), dtype=np.bool_)
@@ -78,5 +85,7 @@ def merge(
         common = np.prod(np.maximum(high - low, 0.0), axis=1)
         union = areas[i] + areas[i + 1 :] - common
         rivals = (kinds[i + 1 :] == kinds[i]) | across
-        free[i + 1 :] &= ~((common > iou * union) & rivals)
-    return Merged(boxes[kept], sizes[kept], kinds[kept].astype(np.int64))
+        covered = ends[i + 1 :] & (common > iou * areas[i + 1 :])
+        free[i + 1 :] &= ~(((common > iou * union) | covered) & rivals)
+    found = Merged(boxes[kept], sizes[kept], kinds[kept].astype(np.int64))
+    return found if cut is None else found.take(np.argsort(-found.scores, kind="stable"))

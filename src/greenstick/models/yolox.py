@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from greenstick.errors import GreenstickError
-from greenstick.models.detector_head import STRIDES, cell_centers
+from greenstick.models.cells import STRIDES
+from greenstick.models.detector_head import cell_centers
 
 _WIDTH = 64
 _COCO_CLASSES = 80

@@ -40,6 +40,7 @@ def read_paths(
     overlays: bool = True,
     dicom: Sequence[Kind] = (),
     accept: Sequence[str] = (),
+    boxes_from: Path | str | None = None,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> list[Reading]:
@@ -63,6 +64,8 @@ def read_paths(
         The kinds of DICOM results to write of each DICOM file that was read.
     accept
         Modalities to read besides plain radiography's.
+    boxes_from
+        A detector's folder, whose boxes are shown.
     threads
         How many to use; 0: all cores.
     progress
@@ -75,7 +78,7 @@ def read_paths(
     """
     output = Path(output)
     found = find_files(paths, leave_out=output)
-    reader = Reader(model, threads=threads, accept=accept, isolated=True)
+    reader = Reader(model, threads=threads, accept=accept, boxes_from=boxes_from, isolated=True)
     results = _Results(output, reader)
     earlier = results.unfinished(overlays=overlays, dicom=dicom)
     pictures = _Pictures(

@@ -20,7 +20,7 @@ from greenstick.reading.preparing import Prepared, Wish, prepare
 with contextlib.suppress(ImportError):  # Windows has no such limits
     import resource
 
-ARRAYS = ("canvas", "picture")
+ARRAYS = ("canvas", "picture", "boxes_canvas")
 
 
 def write_request(stream: BinaryIO, path: Path, wish: Wish) -> None:

@@ -1,5 +1,6 @@
 """From a network's output to a probability, a decision and how sure both are, as its card says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,11 +77,21 @@ class Judge:
         spread = None if output.spread is None else float(output.spread[:, self._class].mean())
         return value, self._log_odds(maps), spread
 
-    def judge(self, value: float, spread: float | None) -> Judgement:
-        """Judge a logit with its spread."""
+    def judge(
+        self, value: float, spread: float | None, fuse: Callable[[float], float] | None = None
+    ) -> Judgement:
+        """Judge a logit with its spread.
+
+        Parameters
+        ----------
+        fuse
+            What becomes of a probability before it is judged; it must not turn their order round.
+        """
         probability, low, high = (
             float(expit((value + step * (spread or 0.0)) / self.temperature)) for step in (0, -1, 1)
         )
+        if fuse is not None:
+            probability, low, high = fuse(probability), fuse(low), fuse(high)
         decision = self._decide(probability)
         if spread is None:
             return Judgement(probability, None, None, decision)

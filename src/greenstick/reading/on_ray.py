@@ -21,16 +21,19 @@ class OnRay(AbstractContextManager["OnRay"]):
 
     Parameters
     ----------
-    folder, accept
-        As for :class:`~greenstick.reading.reader.Reader`; the folder is seen by all machines.
+    folder, accept, boxes_from
+        As for :class:`~greenstick.reading.reader.Reader`; folders are seen by all machines.
     address
         ``"local"`` for a cluster of this machine alone.
     """
 
     handful = 100_000
 
-    def __init__(self, folder: Path, accept: Sequence[str], address: str) -> None:
-        self._settings = (str(folder.resolve()), tuple(accept))
+    def __init__(
+        self, folder: Path, accept: Sequence[str], boxes_from: Path | None, address: str
+    ) -> None:
+        boxes = None if boxes_from is None else str(boxes_from.resolve())
+        self._settings = (str(folder.resolve()), tuple(accept), boxes)
         self._address = address
 
     def __enter__(self) -> "OnRay":
@@ -65,8 +68,10 @@ class OnRay(AbstractContextManager["OnRay"]):
 class _Machine:
     """A reader on one of the cluster's cores."""
 
-    def __init__(self, folder: str, accept: tuple[str, ...]) -> None:
-        self._reader = Reader(folder, threads=1, accept=accept, isolated=True)
+    def __init__(self, folder: str, accept: tuple[str, ...], boxes_from: str | None) -> None:
+        self._reader = Reader(
+            folder, threads=1, accept=accept, boxes_from=boxes_from, isolated=True
+        )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         readings = self._reader.read_many(str(path) for path in batch["path"])

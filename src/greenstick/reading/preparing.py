@@ -28,11 +28,14 @@ class Wish:
         Longer side of the picture that is kept for drawing, at most; 0: none is.
     accept
         Modalities to read besides plain radiography's.
+    boxes_px
+        Side of a detector's input; 0: there is none.
     """
 
     canvas_px: int
     picture_px: int = 0
     accept: tuple[str, ...] = ()
+    boxes_px: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,8 @@ class Prepared:
         As :func:`greenstick.radiographs.canvas.fit` gives them; None where it is not read.
     picture
         uint8 of shape (height, width) for drawing; None where none is wanted.
+    boxes_canvas
+        As ``canvas``, of the detector's side; None where none is wanted.
     """
 
     path: Path
@@ -68,6 +73,7 @@ class Prepared:
     canvas: NDArray[np.uint8] | None = None
     placement: Placement | None = None
     picture: NDArray[np.uint8] | None = None
+    boxes_canvas: NDArray[np.uint8] | None = None
 
 
 def prepare(path: Path, wish: Wish) -> Prepared:
@@ -76,6 +82,7 @@ def prepare(path: Path, wish: Wish) -> Prepared:
     checksum = ""
     try:
         radiograph = open_radiograph(path, at_least_px=wish.canvas_px, accept=wish.accept)
+        for_boxes = _for_boxes(radiograph, path, wish)
         checksum = checksum_of(path)
     except GreenstickError as error:
         return Prepared(path, error.message, seconds=perf_counter() - start)
@@ -93,6 +100,7 @@ def prepare(path: Path, wish: Wish) -> Prepared:
     canvas, placement = fit(radiograph, wish.canvas_px)
     return Prepared(
         path,
+        boxes_canvas=fit(for_boxes, wish.boxes_px)[0] if wish.boxes_px else None,
         warnings=warnings_of(findings),
         checksum=checksum,
         decoder=radiograph.decoder,
@@ -101,6 +109,15 @@ def prepare(path: Path, wish: Wish) -> Prepared:
         picture=_picture(radiograph, wish.picture_px) if wish.picture_px else None,
         seconds=perf_counter() - start,
     )
+
+
+def _for_boxes(radiograph: Radiograph, path: Path, wish: Wish) -> Radiograph:
+    """Return the radiograph decoded as the detector was trained on it."""
+    longer = max(radiograph.original_size_px)
+    whole = max(radiograph.pixels.shape) == longer
+    if wish.boxes_px in (0, wish.canvas_px) or (whole and longer < 2 * wish.boxes_px):
+        return radiograph  # for its canvas, too, nothing would be decoded at less than its size
+    return open_radiograph(path, at_least_px=wish.boxes_px, accept=wish.accept)
 
 
 def checksum_of(path: Path) -> str:

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from greenstick.decision.fusion import apply_fusion
 from greenstick.errors import GreenstickError
 from greenstick.explanation.activation_maps import Heatmap, heatmap
 from greenstick.explanation.overlay import SHOWN_PX
 from greenstick.explanation.regions import regions
 from greenstick.findings import Severity
-from greenstick.models.card import CARD, NETWORK, read_card
+from greenstick.models.card import CARD, NETWORK, Card, read_card
 from greenstick.models.familiar import FAMILIAR, read_familiar
 from greenstick.radiographs.dicom import BY_CHOICE
 from greenstick.reading.ahead import in_order
+from greenstick.reading.boxes import BoxFinder, Found, agreeing
+from greenstick.reading.fused import BOXES, FUSED, Fused
 from greenstick.reading.guard import is_familiar
 from greenstick.reading.judge import Judge
 from greenstick.reading.preparing import Prepared, Wish, prepare
@@ -61,6 +64,8 @@ class Reader:
     accept
         Modalities of DICOM files to read besides those of plain radiographs, of
         :data:`greenstick.radiographs.dicom.BY_CHOICE`.
+    boxes_from
+        A detector's folder: boxes are then its own, as far as the decision allows any.
     isolated
         Whether files are decoded in processes that may be lost: slower to start, but no file can
         take this process down or all of its memory.
@@ -68,8 +73,8 @@ class Reader:
     Raises
     ------
     GreenstickError
-        Where the folder holds no model, or several, or none that tells fractures, or a modality
-        is not one to be chosen.
+        Where the folder holds no model, or several, or none that tells fractures, or brings a
+        detector of its own, or a modality is not one to be chosen.
     """
 
     def __init__(
@@ -78,21 +83,25 @@ class Reader:
         *,
         threads: int = 0,
         accept: Sequence[str] = (),
+        boxes_from: Path | str | None = None,
         isolated: bool = False,
     ) -> None:
         _check_modalities(accept)
         self.folder = find_model(Path(folder))
         self.card = read_card(self.folder)
         self.threads = threads or os.cpu_count() or 1
-        self.digest = digest_of(self.folder)
-        self._judge = Judge(self.card)
+        self.digest = digest_of(self.folder, boxes_from)
+        self._fused = Fused.read(self.folder)
+        self._finder = _finder(self.folder, self._fused, boxes_from, threads)
+        self._judge = Judge(_decided_by(self.card, self._fused))
         self._familiar = read_familiar(self.folder)
         self._flips = 2 if self.card.flip_average else 1
         self._runtime = Runtime(
             self.folder / NETWORK, self.card.canvas_px, batch=self._flips, threads=threads
         )
-        wish = Wish(self.card.canvas_px, accept=tuple(accept))
-        self._wishes = {False: wish, True: Wish(wish.canvas_px, SHOWN_PX[1], wish.accept)}
+        boxes_px = self._finder.card.canvas_px if self._finder else 0
+        wish = Wish(self.card.canvas_px, accept=tuple(accept), boxes_px=boxes_px)
+        self._wishes = {False: wish, True: replace(wish, picture_px=SHOWN_PX[1])}
         self._workers = Workers(self.threads) if isolated else None
 
     def __call__(self, path: Path | str) -> Reading:
@@ -129,7 +138,7 @@ class Reader:
     def facts(self) -> dict[str, Any]:
         """Return what a list of readings should say of its model; plain values."""
         judge, calibration, known = self._judge, self.card.calibration, self._familiar
-        point = judge.point
+        point, finder = judge.point, self._finder
         return {
             "name": self.card.name,
             "backbone": self.card.backbone,
@@ -144,6 +153,10 @@ class Reader:
             "fracture_from": judge.fracture_from,
             "familiar_false_alarms": known.false_alarms if known else None,
             "familiar_chosen_on": known.chosen_on if known else "",
+            "detector": finder.card.name if finder else "",
+            "detector_confidence": finder.confidence if finder else None,
+            "detector_confidence_chosen_on": finder.chosen_on if finder else "",
+            "fusion_fitted_on": self._fused.fusion.fitted_on if self._fused else "",
             "digest": self.digest,
         }
 
@@ -159,21 +172,27 @@ class Reader:
             )
         strange = (familiar.message,) if familiar.severity is Severity.WARNING else ()
         value, cells, spread = self._judge.of_one(output)
-        judged = self._judge.judge(value, spread)
+        found = self._find(prepared)
+        judged = self._judge.judge(value, spread, self._fusing(found))
         heat = heatmap(cells, prepared.placement, temperature=self._judge.temperature)
         x, y = heat.peak
         width, height = prepared.placement.original_size_px
         point = self._judge.point
+        threshold = None if point is None else point.threshold
+        boxes, disagree = _boxes(heat, threshold), ()
+        if found is not None:
+            boxes, disagree = agreeing(judged.decision, found)
         reading = Reading(
             path=str(prepared.path),
             status="read",
-            warnings=(*prepared.warnings, *strange),
+            warnings=(*prepared.warnings, *strange, *disagree),
             probability=judged.probability,
             low=judged.low,
             high=judged.high,
             decision=judged.decision,
-            threshold=None if point is None else point.threshold,
-            boxes=_boxes(heat, None if point is None else point.threshold),
+            threshold=threshold,
+            boxes=boxes,
+            best_box=None if found is None else found.best,
             model=self.card.name,
             model_digest=self.digest,
             peak_x=round(x, 1),
@@ -193,6 +212,19 @@ class Reader:
         image = canvas.astype(np.float32)[None] / np.float32(255.0)
         both = (image, image[..., ::-1])[: self._flips]
         return self._runtime(np.ascontiguousarray(np.stack(both)))
+
+    def _find(self, prepared: Prepared) -> Found | None:
+        if self._finder is None:
+            return None
+        assert prepared.boxes_canvas is not None
+        assert prepared.placement is not None
+        return self._finder(prepared.boxes_canvas, prepared.placement.original_size_px)
+
+    def _fusing(self, found: Found | None) -> Callable[[float], float] | None:
+        if self._fused is None or found is None:
+            return None
+        fusion, best = self._fused.fusion, found.best
+        return lambda probability: float(apply_fusion(fusion, [probability], [best])[0])
 
     def _not_read(self, prepared: Prepared, reason: str) -> Reading:
         return Reading(
@@ -232,13 +264,35 @@ def find_model(folder: Path) -> Path:
     )
 
 
-def digest_of(folder: Path) -> str:
+def digest_of(folder: Path, boxes_from: Path | str | None = None) -> str:
     """Return a digest of all that a model's answers depend on: equal digests, equal readings."""
     digest = hashlib.blake2b(digest_size=16)
-    for name in (NETWORK, CARD, FAMILIAR):
-        path = folder / name
+    boxes = folder / BOXES if boxes_from is None else Path(boxes_from)
+    own = [folder / name for name in (NETWORK, CARD, FAMILIAR)]
+    others = [folder / FUSED, boxes / NETWORK, boxes / CARD]
+    for path in (*own, *(path for path in others if path.is_file())):
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()
+
+
+def _finder(
+    folder: Path, fused: Fused | None, boxes_from: Path | str | None, threads: int
+) -> BoxFinder | None:
+    if fused is None:
+        return None if boxes_from is None else BoxFinder(boxes_from, threads=threads)
+    if boxes_from is not None:
+        raise GreenstickError(
+            f"{folder} brings the detector {fused.detector!r}, with which it was fused.",
+            remedy="Leave --boxes-from out, or give the classifier by itself.",
+        )
+    return BoxFinder(folder / BOXES, threads=threads)
+
+
+def _decided_by(card: Card, fused: Fused | None) -> Card:
+    """Return the card with the thresholds that hold for the fused probability, where it is."""
+    if fused is None:
+        return card
+    return card.model_copy(update={"operating_points": fused.operating_points})
 
 
 def _boxes(heat: Heatmap, threshold: float | None) -> tuple[Box, ...]:

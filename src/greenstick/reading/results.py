@@ -20,14 +20,16 @@ Decision = Literal["fracture", "doubt", "no fracture"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A place where the heat map reaches the threshold.
+    """A place where the heat map reaches the threshold, or that a detector points at.
 
     Attributes
     ----------
     x, y, width, height
         In the original's pixels.
     probability
-        The map's greatest value within.
+        The map's greatest value within, or the detector's score.
+    class_name
+        What a detector of several classes takes it for; else None.
     """
 
     x: float
@@ -35,6 +37,7 @@ class Box:
     width: float
     height: float
     probability: float
+    class_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,12 @@ class Reading:
     threshold
         The operating point, as chosen on validation data.
     boxes
-        Around what reaches the threshold on the heat map, the hottest first, ten at most.
+        Around what reaches the threshold on the heat map, the hottest first, ten at most. With a
+        detector its boxes from its confidence on, the surest first; none where the decision is
+        ``"no fracture"``.
+    best_box
+        Score of the detector's surest box, shown or not, 0 where it has none; None without a
+        detector.
     model, model_digest
         The model's name, and a digest of its files.
     peak_x, peak_y
@@ -93,6 +101,7 @@ class Reading:
     decision: Decision | None = None
     threshold: float | None = None
     boxes: tuple[Box, ...] = ()
+    best_box: float | None = None
     model: str = ""
     model_digest: str = ""
     peak_x: float | None = None
@@ -165,11 +174,14 @@ def write_csv(results: Readings, path: Path) -> None:
     for reading in results.readings:
         values = {name: getattr(reading, name) for name in COLUMNS}
         values["warnings"] = " ".join(reading.warnings)
-        values["boxes"] = "; ".join(
-            f"{box.x} {box.y} {box.width} {box.height} {box.probability}" for box in reading.boxes
-        )
+        values["boxes"] = "; ".join(map(_as_text, reading.boxes))
         table.writerow([*values.values(), RESEARCH_USE])
     _write(text.getvalue(), path)
+
+
+def _as_text(box: Box) -> str:
+    sides = f"{box.x} {box.y} {box.width} {box.height} {box.probability}"
+    return sides if box.class_name is None else f"{sides} {box.class_name}"
 
 
 def read_json(path: Path) -> Readings:

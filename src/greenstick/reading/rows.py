@@ -21,8 +21,9 @@ from greenstick.reading.results import COLUMNS, Reading
 
 #: A part is written when it has so many rows, or after so many seconds.
 PART_ROWS, PART_SECONDS = 1000, 30.0
-_NUMBERS = ("probability", "low", "high", "threshold", "peak_x", "peak_y", "seconds")
-_BOX = pl.Struct(dict.fromkeys(("x", "y", "width", "height", "probability"), pl.Float64))
+_NUMBERS = ("probability", "low", "high", "threshold", "best_box", "peak_x", "peak_y", "seconds")
+_SIDES = dict.fromkeys(("x", "y", "width", "height", "probability"), pl.Float64)
+_BOX = pl.Struct({**_SIDES, "class_name": pl.String})
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(COLUMNS, pl.String),
     **dict.fromkeys(_NUMBERS, pl.Float64),
@@ -185,10 +186,14 @@ class Rows:
 
     def _scan(self) -> pl.LazyFrame:
         parts: Sequence[Path] = sorted(self.parts.glob("part-*.parquet"))
-        return (
-            pl.concat([pl.scan_parquet(part) for part in parts])
-            if parts
-            else pl.LazyFrame(schema=_KINDS)
+        if not parts:
+            return pl.LazyFrame(schema=_KINDS)
+        # The first part may be the table of an earlier version, which knew fewer columns.
+        return pl.scan_parquet(
+            parts,
+            schema=_KINDS,
+            missing_columns="insert",
+            cast_options=pl.ScanCastOptions(missing_struct_fields="insert"),
         )
 
     def _part(self, number: int) -> Path:

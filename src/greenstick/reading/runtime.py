@@ -49,7 +49,7 @@ class Runtime:
     Attributes
     ----------
     outputs
-        Their names, fields of :class:`Output`.
+        Their names; of a classifier, fields of :class:`Output`.
 
     Raises
     ------
@@ -82,7 +82,10 @@ class Runtime:
 
     def __call__(self, images: NDArray[np.float32]) -> Output:
         """Score float32 images of shape (batch, 1, canvas_px, canvas_px) in [0, 1]."""
+        return Output(**self.values(images))
+
+    def values(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return what a network of any outputs says of such images, by their names."""
         # Shared memory saves a copy in; results are copied out before the next call.
         results = self._request.infer({"images": images}, share_inputs=True)
-        values = {name: np.array(results[name]) for name in self.outputs}
-        return Output(**values)
+        return {name: np.array(results[name]) for name in self.outputs}

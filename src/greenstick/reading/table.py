@@ -32,8 +32,12 @@ class OnThisMachine(AbstractContextManager["OnThisMachine"]):
 
     handful = 1000
 
-    def __init__(self, folder: Path, accept: Sequence[str], threads: int) -> None:
-        self._reader = Reader(folder, threads=threads, accept=accept, isolated=True)
+    def __init__(
+        self, folder: Path, accept: Sequence[str], boxes_from: Path | None, threads: int
+    ) -> None:
+        self._reader = Reader(
+            folder, threads=threads, accept=accept, boxes_from=boxes_from, isolated=True
+        )
 
     def read_many(self, paths: Iterable[Path]) -> Iterator[Reading]:
         """Yield readings in the files' order."""
@@ -49,6 +53,7 @@ def read_archive(
     table: Path | str,
     *,
     accept: Sequence[str] = (),
+    boxes_from: Path | None = None,
     threads: int = 0,
     ray: str = "",
     progress: Progress | None = None,
@@ -70,6 +75,8 @@ def read_archive(
         The ``.parquet`` file.
     accept
         Modalities to read besides plain radiography's.
+    boxes_from
+        A detector's folder, whose boxes are shown.
     threads
         How many to use on this machine; 0: all cores.
     ray
@@ -84,13 +91,13 @@ def read_archive(
         Where there is no model, or nothing to read, or Ray is wanted and not installed.
     """
     start, folder = monotonic(), find_model(Path(model))
-    rows = Rows(Path(table), digest_of(folder))
+    rows = Rows(Path(table), digest_of(folder, boxes_from))
     unreadable: list[tuple[Path, str]] = []
     total = sum(1 for _ in walk(paths, unreadable))
     if not total and not unreadable:
         raise GreenstickError("There are no files to read.", remedy="Give files or full folders.")
     unreadable.clear()
-    with _crew(folder, accept, threads, ray) as crew, rows:
+    with _crew(folder, accept, boxes_from, threads, ray) as crew, rows:
         files, done = walk(paths, unreadable), 0
         while handful := list(islice(files, crew.handful)):
             for _ in _read(handful, rows, crew):
@@ -119,10 +126,10 @@ def _read(handful: list[Path], rows: Rows, crew: Crew) -> Iterator[Path]:
 
 
 def _crew(
-    folder: Path, accept: Sequence[str], threads: int, ray: str
+    folder: Path, accept: Sequence[str], boxes_from: Path | None, threads: int, ray: str
 ) -> "AbstractContextManager[Crew]":
     if not ray:
-        return OnThisMachine(folder, accept, threads)
+        return OnThisMachine(folder, accept, boxes_from, threads)
     from greenstick.reading.on_ray import OnRay  # an extra, and slow to import
 
-    return OnRay(folder, accept, ray)
+    return OnRay(folder, accept, boxes_from, ray)

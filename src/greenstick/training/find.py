@@ -1,21 +1,16 @@
 """A detector over many images of the pixel store."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from greenstick.cohorts.pixels import PixelStore
 from greenstick.models.detector import Detections, Detector
-from greenstick.models.detector_head import STRIDES
+from greenstick.models.finding import MOST, Floats, Manner, find_on, on_original
 from greenstick.models.merging import Merged, merge
-from greenstick.training.predict import to_images
-
-#: Boxes that are kept of an image.
-MOST = 100
 
 
 def merged_of(found: Detections, *, iou: float = 0.5) -> list[Merged]:
@@ -29,9 +24,8 @@ def find_boxes(
     model: Detector,
     store: PixelStore,
     keys: Sequence[bytes],
+    manner: Manner | None = None,
     *,
-    flip: bool = False,
-    iou: float = 0.5,
     batch: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Merged]:
@@ -43,10 +37,8 @@ def find_boxes(
         Is put into evaluation mode; stays on its device.
     store, keys
         The images.
-    flip
-        Look at each image's mirror too, and take the mean of both for each cell.
-    iou
-        A box that overlaps a surer one by more is dropped.
+    manner
+        How to look at them.
     batch
         Images at a time.
     progress
@@ -54,51 +46,22 @@ def find_boxes(
     """
     model.eval()
     device = next(model.parameters()).device
+
+    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        with torch.inference_mode():
+            found: Detections = model(torch.from_numpy(images).to(device))
+        return found.boxes.cpu().numpy(), found.logits.cpu().numpy()
+
     merged: list[Merged] = []
     for start in range(0, len(keys), batch):
         some = list(keys[start : start + batch])
-        images = to_images(torch.from_numpy(store.gather(some)).to(device))
-        with torch.inference_mode():
-            found = _with_mirror(model, images) if flip else model(images)
+        found = find_on(store.gather(some), network, manner or Manner())
         merged += [
-            _on_original(one, store, key)
-            for one, key in zip(merged_of(found, iou=iou), some, strict=True)
+            on_original(one, store.placement(key)) for one, key in zip(found, some, strict=True)
         ]
         if progress is not None:
             progress(len(merged), len(keys))
     return merged
-
-
-def _with_mirror(model: Detector, images: Tensor) -> Detections:
-    plain: Detections = model(images)
-    mirrored: Detections = model(images.flip(3))
-    size = images.shape[-1]
-    order = _mirrored_cells(size).to(images.device)
-    left, top, right, bottom = mirrored.boxes[:, order].unbind(-1)
-    back = torch.stack([size - right, top, size - left, bottom], dim=-1)
-    logits = (plain.logits + mirrored.logits[:, order]) / 2.0
-    return Detections((plain.boxes + back) / 2.0, logits)
-
-
-def _mirrored_cells(size_px: int) -> Tensor:
-    """Return for each cell the number of the one that lies there in the mirror."""
-    parts, first = [], 0
-    for side in (size_px // stride for stride in STRIDES):
-        cells = torch.arange(first, first + side * side).view(side, side)
-        parts.append(cells.flip(1).flatten())
-        first += side * side
-    return torch.cat(parts)
-
-
-def _on_original(one: Merged, store: PixelStore, key: bytes) -> Merged:
-    """Map boxes from the canvas to the original, cut at its edges; what lies outside is dropped."""
-    placement = store.placement(key)
-    sides = np.concatenate([one.corners[:, :2], one.corners[:, 2:] - one.corners[:, :2]], axis=1)
-    xywh = placement.to_original(sides)
-    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-    corners = np.clip(corners, 0.0, np.tile(np.array(placement.original_size_px, float), 2))
-    seen = (corners[:, 2:] > corners[:, :2]).all(axis=1)
-    return replace(one, corners=corners).take(seen)
 
 
 def as_table(

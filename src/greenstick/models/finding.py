@@ -1,0 +1,84 @@
+"""A detector over canvases: its mirror, its tiles, and merging; NumPy, so any runtime serves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from greenstick.models.cells import mean_with_mirror
+from greenstick.models.merging import Merged, merge
+from greenstick.models.tiles import cut_by_seam, tile_corners
+from greenstick.radiographs.canvas import Placement
+
+Floats = NDArray[np.floating]
+#: Images, float32 (n, 1, S, S) in [0, 1], become boxes (n, K, 4) and logits (n, K, C).
+Network = Callable[[NDArray[np.float32]], tuple[Floats, Floats]]
+
+#: Boxes that are kept of an image.
+MOST = 100
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a detector looks at a canvas.
+
+    Attributes
+    ----------
+    flip
+        Whether to look at the mirror too, and take the mean of both for each cell.
+    tile_px
+        Side of the overlapping tiles that it looks at one by one; 0: the whole canvas at once.
+    iou
+        A box that overlaps a surer one of its class by more is dropped.
+    across
+        Whether a box must also give way to a surer one of another class.
+    """
+
+    flip: bool = False
+    tile_px: int = 0
+    iou: float = 0.5
+    across: bool = False
+
+
+def find_on(canvases: NDArray[np.uint8], network: Network, manner: Manner) -> list[Merged]:
+    """Return the merged boxes of canvases (n, S, S), in their pixels."""
+    size_px = canvases.shape[-1]
+    side = min(manner.tile_px or size_px, size_px)
+    corners, logits, cut = [], [], []
+    for left, top in tile_corners(size_px, side):
+        part = canvases[:, top : top + side, left : left + side]
+        boxes, said = _look(part, network, flip=manner.flip)
+        cut.append(cut_by_seam(boxes, (left, top), side, size_px))
+        corners.append(boxes + np.array([left, top, left, top]))
+        logits.append(said)
+    each = zip(
+        np.concatenate(corners, axis=1),
+        expit(np.concatenate(logits, axis=1)),
+        np.concatenate(cut, axis=1),
+        strict=True,
+    )
+    return [
+        merge(boxes, scores, cut=ends, iou=manner.iou, most=MOST, across=manner.across)
+        for boxes, scores, ends in each
+    ]
+
+
+def _look(part: NDArray[np.uint8], network: Network, *, flip: bool) -> tuple[Floats, Floats]:
+    images = part[:, None].astype(np.float32) / np.float32(255.0)
+    boxes, logits = network(np.ascontiguousarray(images))
+    if not flip:
+        return boxes, logits
+    mirrored = network(np.ascontiguousarray(images[..., ::-1]))
+    return mean_with_mirror(boxes, logits, *mirrored, part.shape[-1])
+
+
+def on_original(found: Merged, placement: Placement) -> Merged:
+    """Map boxes from the canvas to the original, cut at its edges; what lies outside is dropped."""
+    low, high = found.corners[:, :2], found.corners[:, 2:]
+    xywh = placement.to_original(np.concatenate([low, high - low], axis=1))
+    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    corners = np.clip(corners, 0.0, np.tile(np.array(placement.original_size_px, float), 2))
+    seen = (corners[:, 2:] > corners[:, :2]).all(axis=1)
+    return Merged(corners, found.scores, found.classes).take(seen)
