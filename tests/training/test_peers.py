@@ -19,9 +19,11 @@ from greenstick.models.patch_settings import RestorerSettings
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.peers import (
     AutoencoderRecipe,
+    DeparturesRecipe,
     MemoryRecipe,
     choose_covering,
     fit_autoencoder,
+    fit_departures,
     fit_memory,
     scaled,
 )
@@ -112,6 +114,21 @@ def test_scores_of_healthy_images_have_mean_0_and_deviation_1() -> None:
         logits = model(images).logits[:, 0].numpy()
     assert logits.mean() == pytest.approx(0.0, abs=1e-4)
     assert logits.std() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_departures_are_in_units_of_what_healthy_films_show() -> None:
+    torch.manual_seed(0)
+    restorer = Restorer(RestorerSettings(patch_px=8, width=8, scales=(1,)))
+    recipe = DeparturesRecipe(steps=150, images=20, lr=1e-2)
+    model = fit_departures(restorer, Bars(), HEALTHY, HELD_BACK, recipe)
+    images = torch.from_numpy(Bars().gather(HELD_BACK)[:, None] / np.float32(255))
+    with torch.no_grad():
+        found, expected = model.found(images)[:, 0], model.expected(images)[:, 0].exp()
+    # An untrained restorer departs along the edges of the bar, and that is what to expect.
+    across, told = found.mean(dim=(0, 1)), expected.mean(dim=(0, 1))
+    assert across.max() > 2.0 * across.min()
+    assert told.numpy() == pytest.approx(across.numpy(), rel=0.25)
+    check_ranks_gaps_and_sees_where(model)
 
 
 def test_distances_are_those_of_scipy() -> None:

@@ -13,8 +13,9 @@ from torch.nn import functional
 from greenstick.errors import GreenstickError
 from greenstick.models.autoencoder import Autoencoder
 from greenstick.models.classifier import build_classifier
-from greenstick.models.departures import CELL_PX, Departures
+from greenstick.models.departures import CELL_PX, Departures, RestoredDepartures
 from greenstick.models.feature_memory import FeatureMemory, nearest
+from greenstick.models.patch_restorer import Restorer
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.predict import to_images
 from greenstick.training.samples import Source
@@ -50,6 +51,17 @@ class AutoencoderRecipe(BaseModel):
     lr: float = Field(default=2e-3, gt=0.0)
     width: int = Field(default=16, ge=4, description="channels of the first stage")
     code: int = Field(default=16, ge=1, description="channels at the bottleneck, 1/16 of the side")
+
+
+class DeparturesRecipe(BaseModel):
+    """How it is learned what departures are to be expected."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(default=300, ge=1)
+    images: int = Field(default=150, ge=1, description="healthy images that are looked at")
+    batch: int = Field(default=4, ge=1)
+    lr: float = Field(default=3e-3, gt=0.0)
 
 
 def fit_memory(
@@ -197,6 +209,60 @@ def fit_autoencoder(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        if progress is not None:
+            progress(step, recipe.steps)
+    return scaled(model, source, held_back)
+
+
+def fit_departures(
+    restorer: Restorer,
+    source: Source,
+    healthy: Sequence[bytes],
+    held_back: Sequence[bytes],
+    recipe: DeparturesRecipe,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> RestoredDepartures:
+    """Learn how far healthy bone departs from its restorations, so that more than that shows.
+
+    What is expected is the mean of an exponential distribution, fitted by maximum likelihood.
+
+    Parameters
+    ----------
+    restorer
+        As trained on healthy images.
+    source, healthy, held_back, seed
+        As of :func:`fit_memory`.
+    recipe
+        How.
+    progress
+        Called with (done, all) after each step.
+
+    Raises
+    ------
+    GreenstickError
+        Where there are no healthy images.
+    """
+    _check(healthy, held_back)
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = RestoredDepartures(restorer.eval())
+    keys = [healthy[int(at)] for at in rng.permutation(len(healthy))[: recipe.images]]
+    with torch.no_grad():
+        found = torch.cat([model.found(images) for _, images in _batches(source, keys)])
+    model.expected.begin(found.mean(dim=(0, 2, 3)))
+    optimizer = torch.optim.Adam(model.expected.parameters(), recipe.lr)
+    for step in range(1, recipe.steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * (1.0 - (step - 1) / recipe.steps)
+        rows = rng.choice(len(keys), recipe.batch)
+        images = to_images(torch.from_numpy(source.gather([keys[int(row)] for row in rows])))
+        logarithms = model.expected(images)
+        loss = (logarithms + found[rows] * torch.exp(-logarithms)).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
         if progress is not None:
             progress(step, recipe.steps)
     return scaled(model, source, held_back)
