@@ -6,14 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from greenstick.errors import GreenstickError
 from greenstick.models.card import NETWORK, Card, CardOperatingPoint
-from greenstick.models.classifier import build_classifier
-from greenstick.models.patch_checkpoint import (
-    RESTORER,
-    load_patch_residual,
-    save_patch_residual,
-)
+from greenstick.models.checkpoint import load_checkpoint, save_checkpoint
+from greenstick.models.classifier import Classifier, build_classifier
+from greenstick.models.ensemble import Ensemble
 from greenstick.models.patch_residual import PatchResidual
 from greenstick.models.patch_restorer import Restorer, residuals
 from greenstick.models.patch_settings import RestorerSettings
@@ -21,49 +17,68 @@ from greenstick.models.settings import ClassifierSettings
 from greenstick.reading.reader import Reader
 
 CANVAS_PX = 64
+SETTINGS = RestorerSettings(patch_px=8, width=8, scales=(1, 2))
 
 
-@pytest.fixture
-def model() -> PatchResidual:
+def build(head: str = "cells") -> Classifier:
     torch.manual_seed(0)
-    restorer = Restorer(RestorerSettings(patch_px=8, width=8, scales=(1, 2)))
-    settings = ClassifierSettings(backbone="test_efficientnet", weights="none")
-    return PatchResidual(restorer, build_classifier(settings)).eval()
+    settings = ClassifierSettings.model_validate(
+        {"backbone": "test_efficientnet", "weights": "none", "head": head, "pooling": "highest",
+         "restorer": SETTINGS}
+    )  # fmt: skip
+    return build_classifier(settings).eval()
+
+
+def channels(model: Classifier) -> PatchResidual:
+    assert model.residual is not None
+    return model.residual
 
 
 @torch.no_grad()
-def test_it_begins_with_picture_restoration_and_departure(model: PatchResidual) -> None:
-    images = torch.rand(2, 1, CANVAS_PX, CANVAS_PX)
-    restored, departed = residuals(model.restorer, images)
-    seen = model.mix(torch.cat([images, restored, departed], dim=1))
+def test_it_begins_with_picture_restoration_and_departure() -> None:
+    images, front = torch.rand(2, 1, CANVAS_PX, CANVAS_PX), channels(build())
+    restored, departed = residuals(front.restorer, images)
+    seen = front(images)
     assert torch.allclose(seen[:, :1], images, atol=1e-6)
     assert torch.allclose(seen[:, 1], restored.mean(dim=1), atol=1e-6)
     assert torch.allclose(seen[:, 2], 0.5 + 4.0 * departed.mean(dim=1), atol=1e-6)
 
 
 @torch.no_grad()
-def test_the_images_score_is_its_highest_cell(model: PatchResidual) -> None:
+@pytest.mark.parametrize("head", ["cells", "linear"])
+def test_the_images_score_is_its_highest_cell(head: str) -> None:
+    model = build(head)
     answer = model(torch.rand(3, 1, CANVAS_PX, CANVAS_PX))
-    assert answer.maps.shape == (3, 1, 2, 2)
     assert torch.equal(answer.logits[:, 0], answer.maps.flatten(1).max(dim=1).values)
+    model.head.shift_logits(torch.tensor([-2.0]))
+    lower = model(torch.rand(3, 1, CANVAS_PX, CANVAS_PX))
+    assert torch.equal(lower.logits[:, 0], lower.maps.flatten(1).max(dim=1).values)
 
 
-def test_the_restorer_does_not_learn_fractures(model: PatchResidual) -> None:
-    model.train()
+def test_the_restorer_does_not_learn_fractures() -> None:
+    model = build().train()
+    other = Restorer(SETTINGS)
+    channels(model).take(other)
+    model.freeze(0)
     model(torch.rand(2, 1, CANVAS_PX, CANVAS_PX)).logits.sum().backward()
-    assert all(each.grad is None for each in model.restorer.parameters())
-    assert model.mix.weight.grad is not None
+    taken = channels(model).restorer
+    assert all(each.grad is None for each in taken.parameters())
+    assert all(
+        torch.equal(mine, given)
+        for mine, given in zip(taken.parameters(), other.parameters(), strict=True)
+    )
+    assert channels(model).mix.weight.grad is not None
 
 
-def test_a_reader_runs_it_as_any_other(model: PatchResidual, tmp_path: Path) -> None:
+def test_a_reader_runs_it_as_any_other(tmp_path: Path) -> None:
+    model = build()
     point = CardOperatingPoint(threshold=0.5, rule="youden", chosen_on="valid", n=9)
     card = Card(
-        name="mpr", classifier=model.classifier.settings, canvas_px=CANVAS_PX,
-        operating_points=(point,),
-    )  # fmt: skip
-    folder = save_patch_residual(tmp_path / "mpr", model, card)
-    again, told = load_patch_residual(folder)
-    assert told.classifier.backbone == "test_efficientnet"
+        name="mpr", classifier=model.settings, canvas_px=CANVAS_PX, operating_points=(point,)
+    )
+    folder = save_checkpoint(tmp_path / "mpr", model, card)
+    again, told = load_checkpoint(folder)
+    assert told.classifier.restorer == SETTINGS
     images = torch.rand(3, 1, CANVAS_PX, CANVAS_PX)
     with torch.no_grad():
         ours = model(images)
@@ -82,9 +97,13 @@ def test_a_reader_runs_it_as_any_other(model: PatchResidual, tmp_path: Path) -> 
     assert reading.probability == pytest.approx(float(expected), abs=1e-3)
 
 
-def test_a_folder_without_its_restorer_is_told(model: PatchResidual, tmp_path: Path) -> None:
-    card = Card(name="mpr", classifier=model.classifier.settings, canvas_px=CANVAS_PX)
-    folder = save_patch_residual(tmp_path, model, card, onnx=False)
-    (folder / RESTORER).unlink()
-    with pytest.raises(GreenstickError, match="no restorer"):
-        load_patch_residual(folder)
+@torch.no_grad()
+def test_several_of_them_answer_as_one() -> None:
+    members = [build(), build()]
+    images = torch.rand(2, 1, CANVAS_PX, CANVAS_PX)
+    assert torch.allclose(Ensemble(members)(images).logits, members[0](images).logits, atol=1e-6)
+
+
+def test_a_network_without_a_restorer_is_told_of_as_before() -> None:
+    assert "restorer" not in ClassifierSettings().model_dump()
+    assert ClassifierSettings.model_validate({"restorer": "none"}).restorer is None

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from greenstick.training.losses import box_loss, cell_targets, class_weights, image_loss
+from greenstick.training.losses import (
+    box_loss,
+    cell_loss,
+    cell_targets,
+    class_weights,
+    image_loss,
+)
 from greenstick.training.recipe import Recipe
 
 LOGITS = torch.tensor([[2.0], [-1.0], [0.5], [-3.0]])
@@ -109,3 +115,33 @@ def test_box_loss_lifts_the_cells_of_a_box():
     assert maps.grad is not None
     assert maps.grad[0, 0, 0, 0] < 0
     assert bool((maps.grad[0, 0].flatten()[1:] > 0).all())
+
+
+def test_cells_are_weighed_by_hand() -> None:
+    maps = torch.tensor([[[[2.0, -1.0], [0.0, 1.0]]], [[[3.0, -2.0], [0.5, 0.0]]]])
+    boxes = torch.tensor([[[5.0, 0.0, 7.0, 3.0]], [[0.0, 0.0, 0.0, 0.0]]])
+    annotated = torch.tensor([True, False])
+    loss = cell_loss(maps, torch.tensor([1, 1]), boxes, annotated, size_px=8, positive_weight=4.0)
+    cells = log1pexp(2) + 4 * log1pexp(1) + log1pexp(0) + log1pexp(1)
+    assert float(loss) == pytest.approx((cells / 4 + 4 * log1pexp(-3)) / 2, rel=1e-5)
+
+
+def test_without_boxes_only_the_highest_cell_is_taught() -> None:
+    maps = torch.tensor([[[[0.2, 0.7], [0.1, 0.3]]]], requires_grad=True)
+    unknown = torch.tensor([False])
+    loss = cell_loss(
+        maps, torch.ones(1), torch.zeros(1, 1, 4), unknown, size_px=64, positive_weight=4.0
+    )
+    loss.backward()
+    assert maps.grad is not None
+    assert (maps.grad != 0).flatten().tolist() == [False, True, False, False]
+
+
+def test_the_weight_of_cells_is_the_images_too() -> None:
+    weighed = Recipe(loss="cells", positive_weight=3.0)
+    weights = class_weights(weighed, LABELS, 1)
+    assert weights is not None
+    assert weights.tolist() == [3.0]
+    assert loss_of(loss="cells", positive_weight=3.0) == pytest.approx(
+        loss_of(loss="bce", class_weights="balanced")
+    )

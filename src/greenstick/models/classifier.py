@@ -17,6 +17,7 @@ from greenstick.models.backbones import (
 )
 from greenstick.models.folding import fold_batch_norm
 from greenstick.models.heads import LinearHead, PyramidHead
+from greenstick.models.patch_residual import PatchResidual
 from greenstick.models.settings import ClassifierSettings
 from greenstick.models.weights import fetch_from_hub, load_weights, local_file
 
@@ -45,7 +46,8 @@ class Classifier(nn.Module):
     """Gray images in, logits and cell logits out.
 
     The gray channel is repeated to the backbone's three and normalized with the backbone's own
-    statistics inside, so that an exported network takes plain pixels.
+    statistics inside, so that an exported network takes plain pixels. A patch residual network
+    sees in the three channels how the image departs from intact bone.
 
     Parameters
     ----------
@@ -75,15 +77,18 @@ class Classifier(nn.Module):
         config = resolve_model_data_config(self.backbone)  # type: ignore[no-untyped-call]
         self.register_buffer("mean", _statistic(settings.mean or config["mean"]))
         self.register_buffer("std", _statistic(settings.std or config["std"]))
+        self.residual = PatchResidual(settings.restorer) if settings.restorer else None
         self._stages: list[int] = []
         self.head = self._make_head()
 
     def _make_head(self) -> LinearHead | PyramidHead:
         settings, features = self.settings, int(self.backbone.num_features)
-        classes = len(settings.classes)
+        classes, highest = len(settings.classes), settings.pooling == "highest"
         if settings.head == "linear":
             sharpness = settings.sharpness if settings.pooling == "log-sum-exp" else None
-            return LinearHead(features, classes, sharpness=sharpness, dropout=settings.dropout)
+            return LinearHead(
+                features, classes, sharpness=sharpness, highest=highest, dropout=settings.dropout
+            )
         (middle, middle_channels), (deep, deep_channels) = last_two_stages(self.backbone)
         self._stages = [middle, deep]
         return PyramidHead(
@@ -91,6 +96,7 @@ class Classifier(nn.Module):
             (middle_channels, deep_channels),
             classes,
             sharpness=settings.sharpness,
+            highest=highest,
             dropout=settings.dropout,
         )
 
@@ -104,7 +110,8 @@ class Classifier(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Return what the head sees of images: float32 grids (N, F, h, w)."""
-        colored = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
+        shown = images.expand(-1, 3, -1, -1) if self.residual is None else self.residual(images)
+        colored = (shown - self.mean) / self.std
         return [grid.float() for grid in self._grids(colored)]
 
     def _grids(self, colored: Tensor) -> list[Tensor]:
@@ -141,6 +148,8 @@ class Classifier(nn.Module):
             frozen = {name for group in stage_names(self.backbone)[:stages] for name in group}
         for name, parameter in self.backbone.named_parameters():
             parameter.requires_grad_(name not in frozen)
+        if self.residual is not None:
+            self.residual.mix.requires_grad_(stages is not None)
         self.train(self.training)
 
     def count_stages(self) -> int:

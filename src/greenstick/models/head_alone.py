@@ -54,7 +54,7 @@ def _grids(model: Classifier, images: Tensor) -> list[Tensor]:
     training = model.training
     grids = model.eval().features(images)
     model.train(training)
-    if isinstance(model.head, LinearHead) and model.head.sharpness is None:
+    if isinstance(model.head, LinearHead) and model.head.averages:
         # The mean of linear scores is the linear score of the mean, a hundredth of the size.
         return [grid.mean(dim=(2, 3), keepdim=True) for grid in grids]
     return grids

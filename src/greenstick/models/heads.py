@@ -30,15 +30,24 @@ class LinearHead(nn.Module):
         Channels in and out.
     sharpness
         Of log-sum-exp pooling; None pools by the mean.
+    highest
+        Whether the highest cell is the image's logit instead.
     dropout
         Share of features dropped while training.
     """
 
     def __init__(
-        self, features: int, classes: int, *, sharpness: float | None, dropout: float
+        self,
+        features: int,
+        classes: int,
+        *,
+        sharpness: float | None,
+        dropout: float,
+        highest: bool = False,
     ) -> None:
         super().__init__()
         self.sharpness = sharpness
+        self.highest = highest
         self.dropout = nn.Dropout(dropout)
         self.cell = _cell_scores(features, classes, bias=0.0)
 
@@ -53,8 +62,15 @@ class LinearHead(nn.Module):
         assert self.cell.bias is not None
         self.cell.bias.add_(shift)
 
+    @property
+    def averages(self) -> bool:
+        """Whether the image's logit is the mean of its cells'."""
+        return self.sharpness is None and not self.highest
+
     def pool(self, maps: Tensor) -> Tensor:
         """Pool cell logits of shape (N, C, h, w) to image logits of shape (N, C)."""
+        if self.highest:
+            return maps.amax(dim=(2, 3))
         if self.sharpness is None:
             return maps.mean(dim=(2, 3))
         return log_sum_exp(maps, self.sharpness, maps.shape[-2] * maps.shape[-1])
@@ -81,6 +97,8 @@ class PyramidHead(nn.Module):
         Channels out.
     sharpness
         Of the log-sum-exp.
+    highest
+        Whether the highest cell takes the place of the scaled log-sum-exp.
     dropout
         Share of features dropped while training: the pooled ones, or without the whole the cells'.
     """
@@ -97,10 +115,12 @@ class PyramidHead(nn.Module):
         *,
         sharpness: float,
         dropout: float,
+        highest: bool = False,
     ) -> None:
         super().__init__()
         width = self._WIDTH
         self.sharpness = sharpness
+        self.highest = highest
         self.dropout = nn.Dropout(dropout)
         self.whole = nn.Linear(features, classes) if features else None
         self.from_middle = nn.Conv2d(stages[0], width, kernel_size=1)
@@ -108,8 +128,9 @@ class PyramidHead(nn.Module):
         self.around = nn.Conv2d(width, width, kernel_size=3, padding=1, groups=width)
         self.mix = nn.Conv2d(width, width, kernel_size=1)
         self.cell = _cell_scores(width, classes, bias=self._RARE)
-        self.scale = nn.Parameter(torch.ones(classes))
-        self.shift = nn.Parameter(torch.zeros(classes))
+        if not highest:
+            self.scale = nn.Parameter(torch.ones(classes))
+            self.shift = nn.Parameter(torch.zeros(classes))
         if self.whole is not None:
             nn.init.normal_(self.whole.weight, std=0.01)
             nn.init.constant_(self.whole.bias, -1.0)
@@ -130,16 +151,28 @@ class PyramidHead(nn.Module):
         grid = functional.relu6(self.from_middle(middle) + widened)
         grid = functional.relu6(self.mix(functional.relu6(self.around(grid))))
         maps = self.cell(grid if self.whole is not None else self.dropout(grid))
-        logits = self.scale * log_sum_exp(maps, self.sharpness, self._CELLS) + self.shift
+        logits = self._pool(maps)
         if self.whole is not None:
             assert last is not None
             logits = logits + self.whole(self.dropout(last.mean(dim=(2, 3))))
         return logits, maps
 
+    def _pool(self, maps: Tensor) -> Tensor:
+        if self.highest:
+            return maps.amax(dim=(2, 3))
+        return self.scale * log_sum_exp(maps, self.sharpness, self._CELLS) + self.shift
+
     @torch.no_grad()
     def shift_logits(self, shift: Tensor) -> None:
-        """Add constants (C,) to every image's logits; cells, taught by boxes, stay as they are."""
-        self.shift.add_(shift)
+        """Add constants (C,) to every image's logits.
+
+        Cells, taught by boxes, stay as they are, but where the highest is the image's logit.
+        """
+        if not self.highest:
+            self.shift.add_(shift)
+            return
+        assert self.cell.bias is not None
+        self.cell.bias.add_(shift)
 
 
 def _cell_scores(features: int, classes: int, *, bias: float) -> nn.Conv2d:

@@ -1,8 +1,15 @@
 """Which network, as settings; no torch, so that a card is quick to read."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from greenstick.models.patch_settings import RestorerSettings
+
+
+def _none(value: Any) -> Any:
+    """Take the word "none" for nothing: TOML has no other way to say it."""
+    return None if value == "none" else value
 
 
 class ClassifierSettings(BaseModel):
@@ -32,9 +39,10 @@ class ClassifierSettings(BaseModel):
         description="linear: cells of the last stage; pyramid: cells of half that size beside a "
         "score of the whole image; cells: those cells alone",
     )
-    pooling: Literal["average", "log-sum-exp"] = Field(
+    pooling: Literal["average", "log-sum-exp", "highest"] = Field(
         default="average",
-        description="how a linear head's cell logits become the image's logit",
+        description="how a linear head's cell logits become the image's logit; highest: the "
+        "highest cell, of cells too",
     )
     sharpness: float = Field(
         default=5.0,
@@ -61,4 +69,11 @@ class ClassifierSettings(BaseModel):
         default=0,
         ge=0,
         description="canvas side for backbones of fixed size (Swin, MaxViT); 0: any size",
+    )
+    restorer: Annotated[RestorerSettings | None, BeforeValidator(_none)] = Field(
+        default=None,
+        # A network without one is told of as it was before there were any.
+        exclude_if=lambda value: value is None,
+        description="patch residual network: what says how intact bone would look; none: the "
+        "network sees the film alone",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import nn
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_text
@@ -86,6 +87,14 @@ def identify(data: TrainingData, recipe: Recipe, settings: BaseModel, seed: int)
     digest.update(f"{seed} {torch.__version__}".encode())
     for rows in (data.train, data.valid):
         digest.update(fingerprint(rows).encode())
+    return digest.hexdigest()
+
+
+def digest_of(network: nn.Module) -> str:
+    """Return a digest of a network's weights."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

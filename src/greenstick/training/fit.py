@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
+from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier, build_classifier
+from greenstick.models.patch_restorer import Restorer
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.checks import check
 from greenstick.training.cpu import kept_memory
-from greenstick.training.facts import Facts, fingerprint, identify
+from greenstick.training.facts import Facts, digest_of, fingerprint, identify
 from greenstick.training.frozen_features import (
     HeadLearner,
     head_learner,
@@ -64,6 +66,7 @@ def fit(
     classifier_settings: ClassifierSettings,
     folder: Path | str,
     *,
+    restorer: Restorer | None = None,
     seed: int = 0,
     resume: bool = True,
     trainer_flags: Mapping[str, Any] | None = None,
@@ -79,6 +82,9 @@ def fit(
         How, and what.
     folder
         Where the best weights, the history and the resume point are kept while training.
+    restorer
+        For a patch residual network: as trained on healthy images of the training rows, of the
+        settings' own ``restorer``. It stays as it is.
     seed
         One seed gives one result on one machine.
     resume
@@ -93,12 +99,15 @@ def fit(
     ------
     GreenstickError
         Where training or validation rows are of one class only, the loss is no longer a number,
-        weights cannot be had, or the user stopped the training (which then resumes).
+        weights or the restorer cannot be had, or the user stopped the training (which then
+        resumes).
     """
     check(data, recipe, classifier_settings)
     folder = Path(folder)
     torch.manual_seed(seed)
-    model = build_classifier(classifier_settings).to(memory_format=torch.channels_last)
+    model = build_classifier(classifier_settings)
+    _take(model, restorer)
+    model = model.to(memory_format=torch.channels_last)
 
     def make_learner(trainer: lightning.Trainer, facts: Facts) -> Learner:
         return _learner(trainer, facts, model, recipe, data, folder, seed, progress)
@@ -108,6 +117,8 @@ def fit(
             join_head(model, folder)
 
     identity = identify(data, recipe, classifier_settings, seed)
+    if restorer is not None:
+        identity += digest_of(restorer)
     facts = train(
         model,
         recipe,
@@ -121,6 +132,17 @@ def fit(
     )
     shift = prior_shift(data.train.labels, recipe, len(classifier_settings.classes))
     return _result(model, folder, facts, shift)
+
+
+def _take(model: Classifier, restorer: Restorer | None) -> None:
+    """Give a patch residual network its restorer."""
+    if model.settings.restorer != (None if restorer is None else restorer.settings):
+        raise GreenstickError(
+            "The network and the restorer that it is to take are of different settings.",
+            remedy="Train a restorer of the settings in model.restorer first.",
+        )
+    if model.residual is not None and restorer is not None:
+        model.residual.take(restorer)
 
 
 def _learner(

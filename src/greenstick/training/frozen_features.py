@@ -41,6 +41,7 @@ def keeps_features(recipe: Recipe, model: Classifier, data: TrainingData) -> boo
     """
     drawn_anew = not recipe.copies and recipe.augmentation != NO_AUGMENTATION
     in_parts = recipe.crop_px or recipe.start_epochs or recipe.box_loss_weight
+    in_parts = in_parts or recipe.loss == "cells"
     if recipe.freeze != "head-only" or not recipe.keep_features or drawn_anew or in_parts:
         return False
     if model.settings.drop_path:

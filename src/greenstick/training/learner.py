@@ -19,7 +19,7 @@ from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier
 from greenstick.models.detector import Detector
 from greenstick.models.head_alone import HeadAlone
-from greenstick.training.losses import box_loss, class_weights, image_loss
+from greenstick.training.losses import box_loss, cell_loss, class_weights, image_loss
 from greenstick.training.predict import to_images
 from greenstick.training.ranking import mean_auroc
 from greenstick.training.recipe import Recipe
@@ -151,9 +151,18 @@ class Learner(lightning.LightningModule):
 
     def loss_of(self, prediction: Any, view: View) -> Tensor:
         """Return the loss of what the network says of a batch as it saw it."""
+        size_px = view.images.shape[-1]
+        if self.recipe.loss == "cells":
+            return cell_loss(
+                prediction.maps,
+                view.labels,
+                view.boxes,
+                view.annotated,
+                size_px=size_px,
+                positive_weight=self.recipe.positive_weight,
+            )
         loss = image_loss(self.recipe, prediction.logits.float(), view.labels, self._weights)
         if self.recipe.box_loss_weight:
-            size_px = view.images.shape[-1]
             cells = box_loss(prediction.maps, view.boxes, view.annotated, size_px)
             loss = loss + self.recipe.box_loss_weight * cells
         return loss

@@ -13,7 +13,7 @@ def image_loss(recipe: Recipe, logits: Tensor, labels: Tensor, weights: Tensor |
     Parameters
     ----------
     recipe
-        ``loss``, ``label_smoothing`` and ``focal_gamma`` are used.
+        ``loss``, ``label_smoothing`` and ``focal_gamma`` are used. Of images 'cells' is 'bce'.
     logits
         (N, C).
     labels
@@ -40,8 +40,11 @@ def class_weights(recipe: Recipe, labels: Tensor, classes: int) -> Tensor | None
     """Return weights (classes,) that balance rare classes with common ones; None where unwanted.
 
     For 'bce' and 'focal' those of a class weigh as much together as all others: negatives over
-    positives. For 'cross-entropy' all classes weigh the same together, and the mean weight is 1.
+    positives. For 'cross-entropy' all classes weigh the same together, and the mean weight is
+    1. For 'cells' it is the recipe's ``positive_weight``.
     """
+    if recipe.loss == "cells":
+        return torch.full((classes,), recipe.positive_weight)
     if recipe.class_weights == "none":
         return None
     positives = hot(labels, classes).sum(dim=0).clamp_min(1.0)
@@ -80,6 +83,43 @@ def box_loss(maps: Tensor, boxes: Tensor, annotated: Tensor, size_px: int) -> Te
     each = each * (targets - torch.sigmoid(logits)).square().detach()
     positives = targets[annotated].sum().clamp_min(8.0)
     return each[annotated].sum() / positives
+
+
+def cell_loss(
+    maps: Tensor,
+    labels: Tensor,
+    boxes: Tensor,
+    annotated: Tensor,
+    *,
+    size_px: int,
+    positive_weight: float,
+) -> Tensor:
+    """Return the weighted binary cross-entropy of cells, a mean over the images.
+
+    Of an image with known boxes it is the mean over its cells, positive where they overlap a box;
+    of another that of its highest cell, as in multiple-instance learning.
+
+    Parameters
+    ----------
+    maps
+        (N, 1, h, w): cell logits.
+    labels
+        (N,) of 0 and 1.
+    boxes, annotated, size_px
+        As of :func:`box_loss`.
+    positive_weight
+        Of a positive beside a negative.
+    """
+    logits = maps[:, 0].float()
+    weight = logits.new_tensor(positive_weight)
+    targets = cell_targets(boxes, size_px, maps.shape[-2], maps.shape[-1])
+    cells = functional.binary_cross_entropy_with_logits(
+        logits, targets, pos_weight=weight, reduction="none"
+    ).mean(dim=(1, 2))
+    highest = functional.binary_cross_entropy_with_logits(
+        logits.amax(dim=(1, 2)), labels.float(), pos_weight=weight, reduction="none"
+    )
+    return torch.where(annotated, cells, highest).mean()
 
 
 def cell_targets(boxes: Tensor, size_px: int, rows: int, columns: int) -> Tensor:

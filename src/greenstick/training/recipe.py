@@ -109,10 +109,17 @@ class Recipe(_Settings):
     frozen_stages: int = Field(
         default=0, ge=0, description="first stages of the backbone that are never trained"
     )
-    loss: Literal["bce", "focal", "cross-entropy"] = Field(
+    loss: Literal["bce", "focal", "cross-entropy", "cells"] = Field(
         default="bce",
         description="bce and focal score each class by itself; cross-entropy is for several "
-        "classes of which one holds",
+        "classes of which one holds; cells: weighted bce of each cell, by boxes where known, else "
+        "of the highest",
+    )
+    positive_weight: float = Field(
+        default=1.0,
+        gt=0.0,
+        description="cells: weight of one with a fracture beside one without; larger is more "
+        "sensitive and less specific",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="balanced: rare classes weigh more in the loss"
@@ -129,6 +136,15 @@ class Recipe(_Settings):
         ge=0.0,
         lt=1.0,
         description="share of fractures among the drawn images; 0: as they come",
+    )
+    mosaic: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="detectors: share of images that are shown with three others on one canvas",
+    )
+    mosaic_free_epochs: int = Field(
+        default=3, ge=0, description="last epochs without mosaic, on images as they will be read"
     )
     rare_below: float = Field(
         default=0.0,

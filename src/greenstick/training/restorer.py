@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,6 +22,7 @@ from greenstick.models.patch_guides import blur, fill_smoothly
 from greenstick.models.patch_restorer import PASSES, Restoration, Restorer, checkered
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.training.healthy import find_healthy_bone
+from greenstick.training.restorer_recipe import RestorerRecipe
 from greenstick.training.samples import Source
 
 #: Of the critic's and the restorer's Adam; the usual ones of adversarial training.
@@ -33,25 +33,6 @@ _OUTSIDE, _BRANCHES = 0.1, 0.2
 _COLLAPSED = 0.25
 _CHECKED = 64  # pieces that progress is measured on
 _SHOWN = 8
-
-
-class RestorerRecipe(BaseModel):
-    """How a restorer is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = Field(default=4000, ge=1)
-    batch: int = Field(default=16, ge=1)
-    crop_px: int = Field(default=64, ge=16, multiple_of=8, description="side of a piece")
-    lr: float = Field(default=4e-4, gt=0.0)
-    adversarial: float = Field(
-        default=0.02, ge=0.0, description="weight of the critic beside the L1 error; 0: none"
-    )
-    adversarial_from: float = Field(
-        default=0.3, ge=0.0, le=1.0, description="share of the steps before the critic takes part"
-    )
-    ema: float = Field(default=0.995, ge=0.0, lt=1.0, description="decay of the averaged weights")
-    check_every: int = Field(default=200, ge=1, description="steps between checks and pictures")
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,8 +243,8 @@ def restoring_loss(made: Restoration, pieces: Tensor, holes: Tensor) -> Tensor:
     The structure branch is to give the smooth picture, the texture branch the whole one.
     """
     errors = (made.images - pieces).abs()
-    small = functional.avg_pool2d(pieces, 4)
-    structure = functional.avg_pool2d(blur(pieces, 2.0), 4)
+    small = functional.avg_pool2d(pieces, 8)
+    structure = functional.avg_pool2d(blur(pieces, 2.0), 8)
     return (
         _in_holes(errors, holes)
         + _OUTSIDE * errors.mean()
