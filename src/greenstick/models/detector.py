@@ -8,14 +8,21 @@ from torch import Tensor, nn
 
 from greenstick.errors import GreenstickError
 from greenstick.models.backbones import hold_frozen_norms, stage_names
+from greenstick.models.cells import STRIDES
 from greenstick.models.checkpoint import load_checkpoint
 from greenstick.models.classifier import Classifier, build_classifier, empty_classifier
-from greenstick.models.detector_head import STRIDES, PyramidBoxes
+from greenstick.models.detector_backends import backend_of
+from greenstick.models.detector_head import PyramidBoxes
+from greenstick.models.detector_parts import DetectorParts, LearningHead, TrueBatch
 from greenstick.models.detector_settings import DetectorSettings
+from greenstick.models.detector_transformers import SetBody, transformers_parts
+from greenstick.models.detector_ultralytics import ultralytics_parts
 from greenstick.models.settings import ClassifierSettings
 from greenstick.models.yolox import YoloxBody, YoloxBoxes, load_yolox
 
 YOLOX = "yolox_nano"
+#: Who builds the networks of other libraries, which are imported only then.
+LIBRARIES = {"ultralytics": ultralytics_parts, "transformers": transformers_parts}
 
 
 class Detections(NamedTuple):
@@ -71,40 +78,51 @@ class Detector(nn.Module):
     Parameters
     ----------
     settings
-        Which network. Weights are not loaded here; see :func:`build_detector`.
-    classifier
-        Whose backbone and input statistics it takes; None for a network of its own.
+        Which network.
+    parts
+        What it is made of; see :func:`build_detector`.
     """
 
     mean: Tensor
     std: Tensor
-    backbone: Stages | YoloxBody
-    head: PyramidBoxes | YoloxBoxes
 
-    def __init__(self, settings: DetectorSettings, classifier: Classifier | None) -> None:
+    def __init__(self, settings: DetectorSettings, parts: DetectorParts) -> None:
         super().__init__()
         self.settings = settings
-        if classifier is None:
-            self.origin = "from scratch"
-            self.register_buffer("mean", torch.zeros(1, 3, 1, 1))
-            self.register_buffer("std", torch.full((1, 3, 1, 1), 1.0 / 255.0))
-            self.backbone, self.head = YoloxBody(), YoloxBoxes(len(settings.classes))
-            return
-        self.origin = classifier.origin
-        self.register_buffer("mean", classifier.mean.clone())
-        self.register_buffer("std", classifier.std.clone())
-        self.backbone = Stages(classifier.backbone)
-        self.head = PyramidBoxes(
-            self.backbone.channels, settings.width, settings.depth, len(settings.classes)
-        )
+        self.origin = parts.origin
+        self.register_buffer("mean", parts.mean.view(1, 3, 1, 1).clone())
+        self.register_buffer("std", parts.std.view(1, 3, 1, 1).clone())
+        self.backbone, self.head = parts.backbone, parts.head
+
+    @property
+    def sets(self) -> bool:
+        """Whether it gives each box once, instead of one box a cell."""
+        backend = backend_of(self.settings.backbone)
+        return backend is not None and backend.sets
+
+    @property
+    def merge_iou(self) -> float:
+        """Boxes that overlap a surer one by more are to be dropped; 1: none is."""
+        return 1.0 if self.sets else 0.5
 
     def forward(self, images: Tensor) -> Detections:
         """Find boxes in a batch: float32 of shape (N, 1, H, W) in [0, 1], sides in steps of 32."""
-        colored = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
-        grids = [grid.float() for grid in self.backbone(colored)]
+        grids = self._grids(images)
         with torch.autocast(images.device.type, enabled=False):
             boxes, logits = self.head(grids)
         return Detections(boxes, logits)
+
+    def judged(self, images: Tensor, truth: TrueBatch) -> tuple[Detections, Tensor]:
+        """Find boxes, and take the loss of a head that brings its own."""
+        assert isinstance(self.head, LearningHead)
+        grids = self._grids(images)
+        with torch.autocast(images.device.type, enabled=False):
+            boxes, logits, loss = self.head.judged(grids, truth)
+        return Detections(boxes, logits), loss
+
+    def _grids(self, images: Tensor) -> list[Tensor]:
+        colored = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
+        return [grid.float() for grid in self.backbone(colored)]
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training; what is frozen keeps its batch-norm statistics."""
@@ -122,7 +140,7 @@ class Detector(nn.Module):
             groups = stage_names(self.backbone.backbone)[:stages]
             frozen = {f"backbone.{name}" for group in groups for name in group}
         else:
-            parts = tuple(f"{name}." for name, _ in list(self.backbone.named_children())[:stages])
+            parts = _stages_of(self.backbone)[:stages]
             frozen = {
                 name for name, _ in self.backbone.named_parameters() if name.startswith(parts)
             }
@@ -131,16 +149,28 @@ class Detector(nn.Module):
         self.train(self.training)
 
 
+def _stages_of(backbone: nn.Module) -> tuple[str, ...]:
+    """Return how the names of its parameters begin, stage by stage."""
+    if isinstance(backbone, SetBody):
+        return backbone.stages
+    return tuple(f"{name}." for name, _ in backbone.named_children())
+
+
 def build_detector(settings: DetectorSettings) -> Detector:
     """Build a detector with the weights that its settings ask for.
 
     Raises
     ------
     GreenstickError
-        Where the backbone is unknown or has no stages of the strides, or weights cannot be had.
+        Where the backbone is unknown or has no stages of the strides, its library is not
+        installed, or weights cannot be had.
     """
+    backend = backend_of(settings.backbone)
+    if backend is not None:
+        parts = LIBRARIES[backend.package](settings.backbone, settings.classes, settings.weights)
+        return Detector(settings, parts)
     if settings.backbone == YOLOX:
-        detector = Detector(settings, None)
+        detector = Detector(settings, _yolox(settings))
         if settings.weights not in ("auto", "none"):
             detector.origin = load_yolox(detector.backbone, detector.head, Path(settings.weights))
         return detector
@@ -148,17 +178,31 @@ def build_detector(settings: DetectorSettings) -> Detector:
         return _from_checkpoint(settings, Path(settings.weights))
     classifier = build_classifier(_as_classifier(settings))
     kept = classifier.settings.batch_norm  # a network from scratch keeps its batch norms
-    return Detector(settings.model_copy(update={"batch_norm": kept}), classifier)
+    settings = settings.model_copy(update={"batch_norm": kept})
+    return Detector(settings, _pyramid(settings, classifier))
 
 
 def empty_detector(settings: DetectorSettings, *, origin: str) -> Detector:
     """Return the network of :func:`build_detector` for weights that are loaded next."""
-    if settings.backbone == YOLOX:
-        detector = Detector(settings, None)
-    else:
-        detector = Detector(settings, empty_classifier(_as_classifier(settings), origin=origin))
-    detector.origin = origin
-    return detector
+    if settings.backbone == YOLOX or backend_of(settings.backbone) is not None:
+        detector = build_detector(settings.model_copy(update={"weights": "none"}))
+        detector.settings, detector.origin = settings, origin
+        return detector
+    classifier = empty_classifier(_as_classifier(settings), origin=origin)
+    return Detector(settings, _pyramid(settings, classifier))
+
+
+def _pyramid(settings: DetectorSettings, classifier: Classifier) -> DetectorParts:
+    stages = Stages(classifier.backbone)
+    classes = len(settings.classes)
+    head = PyramidBoxes(stages.channels, settings.width, settings.depth, classes)
+    return DetectorParts(stages, head, classifier.mean, classifier.std, classifier.origin)
+
+
+def _yolox(settings: DetectorSettings) -> DetectorParts:
+    return DetectorParts(
+        YoloxBody(), YoloxBoxes(len(settings.classes)), torch.zeros(3), torch.full((3,), 1.0 / 255)
+    )
 
 
 def _from_checkpoint(settings: DetectorSettings, folder: Path) -> Detector:
@@ -168,9 +212,8 @@ def _from_checkpoint(settings: DetectorSettings, folder: Path) -> Detector:
             f"{folder} holds a classifier over {card.backbone}, not over {settings.backbone}.",
             remedy="Name its backbone, or another checkpoint; ensembles cannot be started from.",
         )
-    detector = Detector(
-        settings.model_copy(update={"batch_norm": card.classifier.batch_norm}), classifier
-    )
+    settings = settings.model_copy(update={"batch_norm": card.classifier.batch_norm})
+    detector = Detector(settings, _pyramid(settings, classifier))
     detector.origin = f"the classifier {card.name!r} ({card.weights_origin})"
     return detector
 

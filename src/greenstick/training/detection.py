@@ -11,11 +11,12 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Generator, Tensor
 
 from greenstick.errors import GreenstickError
 from greenstick.models.cells import STRIDES
-from greenstick.models.detector import Detector, build_detector
+from greenstick.models.detector import Detections, Detector, build_detector
+from greenstick.models.detector_parts import LearningHead, TrueBatch
 from greenstick.models.detector_settings import DetectorSettings
 from greenstick.models.finding import MOST
 from greenstick.models.merging import Merged
@@ -27,9 +28,13 @@ from greenstick.training.find import merged_of
 from greenstick.training.keeper import BEST, HISTORY, TrainingProgress
 from greenstick.training.learner import Learner, Validation
 from greenstick.training.loop import train
+from greenstick.training.mosaic import mosaic
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import Batch, Rows, TrainingData
 from greenstick.training.views import View
+
+#: Seeds of mosaics are counted from here on, beyond those of steps.
+_MOSAIC = 2**32
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,27 +54,37 @@ class DetectorLearner(Learner):
         """Return the loss of boxes and scores."""
         known = (view.boxes, view.box_classes, view.annotated)
         truth = TrueBatch(*(values.to(self.device) for values in known))
+        assert isinstance(self.model, Detector)
         return self._judged(self.model, view.images, truth)[1]
 
     def _judged(
-        self, model: nn.Module, images: Tensor, truth: TrueBatch
+        self, model: Detector, images: Tensor, truth: TrueBatch
     ) -> tuple[Detections, Tensor]:
         """Return what a network finds, and its own library's loss, or ours."""
-        assert isinstance(model, Detector)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             if isinstance(model.head, LearningHead):
                 return model.judged(images, truth)
             found = model(images)
         return found, detection_loss(found, truth, images.shape[-1])
 
+    def see(self, batch: Batch, step: int) -> View:
+        """Return how a training batch looks, with mosaics but for the last epochs."""
+        view, recipe = super().see(batch, step), self.recipe
+        if not recipe.mosaic or self.current_epoch >= recipe.epochs - recipe.mosaic_free_epochs:
+            return view
+        generator = Generator().manual_seed(self._seed_of(_MOSAIC + step))
+        return mosaic(view, recipe.mosaic, generator)
+
     def validation_step(self, batch: Batch, _: int) -> None:
         """Find boxes in a validation batch with the network that counts."""
         images = self.see_plain(batch)
         truth = TrueBatch(batch.boxes, batch.box_classes, batch.annotated)
-        found, loss = self._judged(self.best_model.eval(), images, truth)
+        model = self.best_model
+        assert isinstance(model, Detector)
+        found, loss = self._judged(model.eval(), images, truth)
         packed = torch.zeros(len(images), MOST + 1, 6)
         packed[:, -1, 0] = loss
-        for place, one in zip(packed, merged_of(found, iou=self._iou), strict=True):
+        for place, one in zip(packed, merged_of(found, iou=model.merge_iou), strict=True):
             place[: len(one.scores), :4] = torch.from_numpy(one.corners)
             place[: len(one.scores), 4] = torch.from_numpy(one.scores)
             place[: len(one.scores), 5] = torch.from_numpy(one.classes)

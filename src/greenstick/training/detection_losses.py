@@ -5,19 +5,16 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import box_iou, generalized_box_iou_loss
 
+from greenstick.models.cells import STRIDES
 from greenstick.models.detector import Detections
-from greenstick.models.detector_head import STRIDES
+from greenstick.models.detector_parts import TrueBatch
 from greenstick.training.assignment import assign
 
 #: The box loss counts twice, as in generalized focal loss (Li et al., NeurIPS 2020).
 _BOX_WEIGHT = 2.0
-#: Boxes cut to slivers by the edge of a crop teach nothing.
-_LEAST_PX = 4.0
 
 
-def detection_loss(
-    found: Detections, boxes: Tensor, classes: Tensor, annotated: Tensor, size_px: int
-) -> Tensor:
+def detection_loss(found: Detections, truth: TrueBatch, size_px: int) -> Tensor:
     """Return the loss of a batch.
 
     A cell's score for the true box's class is to be the overlap of its box with it, and 0 for
@@ -28,13 +25,8 @@ def detection_loss(
     ----------
     found
         Of N images.
-    boxes
-        (N, k, 4): left, top, right, bottom in pixels of the image; rows of less than 4 pixels to
-        a side are ignored.
-    classes
-        int64 (N, k): their classes' numbers.
-    annotated
-        bool (N,): images whose boxes are known; the others contribute nothing.
+    truth
+        The true boxes.
     size_px
         Side of the images.
     """
@@ -42,9 +34,8 @@ def detection_loss(
     targets = torch.zeros_like(found.logits)
     fit = found.boxes.sum() * 0.0
     given = 0
-    for image in torch.nonzero(annotated)[:, 0].tolist():
-        large = (boxes[image, :, 2:] - boxes[image, :, :2] >= _LEAST_PX).all(1)
-        true, kinds = boxes[image][large], classes[image][large]
+    for image in torch.nonzero(truth.annotated)[:, 0].tolist():
+        true, kinds = truth.of_image(image)
         number = assign(centers, strides, true)
         cells = torch.nonzero(number >= 0)[:, 0]
         if not len(cells):
@@ -53,7 +44,7 @@ def detection_loss(
         fit = fit + generalized_box_iou_loss(mine, wanted, reduction="sum")
         targets[image, cells, kinds[number[cells]]] = box_iou(mine.detach(), wanted).diagonal()
         given += len(cells)
-    scores = _quality(found.logits[annotated], targets[annotated])
+    scores = _quality(found.logits[truth.annotated], targets[truth.annotated])
     return (scores + _BOX_WEIGHT * fit) / max(1, given)
 
 
