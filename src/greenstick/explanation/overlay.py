@@ -60,7 +60,7 @@ def overlay(
     image
         RGB, a little larger than the picture: scale and score to its right, notice below.
     """
-    film = _film(pixels)
+    film = film_of(pixels)
     size = film.size
     if heat is not None:
         film = _blend(film, expit(heat.placement.map_to_picture(heat.logits, size)))
@@ -71,11 +71,12 @@ def overlay(
     _panel(sheet, size[0] + _MARGIN_PX, score, threshold, caption)
     draw = ImageDraw.Draw(sheet)
     # Below the picture, not on it: words must hide no bone.
-    draw.text((8, sheet.height - 20), RESEARCH_USE, fill=_INK, font=_font(13))
+    draw.text((8, sheet.height - 20), RESEARCH_USE, fill=_INK, font=font(13))
     return sheet
 
 
-def _film(pixels: NDArray[np.float32]) -> Image.Image:
+def film_of(pixels: NDArray[np.float32]) -> Image.Image:
+    """Return pixels in [0, 1] as an RGB picture of :data:`SHOWN_PX`."""
     gray = Image.fromarray(np.rint(np.clip(pixels, 0.0, 1.0) * 255.0).astype(np.uint8))
     longer = max(gray.size)
     factor = min(max(longer, SHOWN_PX[0]), SHOWN_PX[1]) / longer
@@ -111,11 +112,11 @@ def _panel(
     draw = ImageDraw.Draw(sheet)
     top = _MARGIN_PX
     if score is not None:
-        draw.text((left, top), "probability", fill=_DIM, font=_font(13))
-        draw.text((left, top + 15), _percent(score), fill=_INK, font=_font(30))
+        draw.text((left, top), "probability", fill=_DIM, font=font(13))
+        draw.text((left, top + 15), _percent(score), fill=_INK, font=font(30))
         top += 58
     for line in _wrapped(caption):
-        draw.text((left, top), line, fill=_INK, font=_font(14))
+        draw.text((left, top), line, fill=_INK, font=font(14))
         top += 18
     _scale(sheet, left, top + 12, score, threshold)
 
@@ -136,11 +137,11 @@ def _scale(
     sheet.paste(bar, (left, top))
     for value, text in ((1.0, "100 %"), (0.5, "50 %"), (0.0, "0 %")):
         y = top + (1.0 - value) * (height - 1)
-        draw.text((left + 30, y - 7), text, fill=_DIM, font=_font(12))
+        draw.text((left + 30, y - 7), text, fill=_DIM, font=font(12))
     if threshold is not None:
         y = top + (1.0 - threshold) * (height - 1)
         draw.line((left - 4, y, left + 18, y), fill=_INK, width=1)
-        draw.text((left + 70, y - 7), "threshold", fill=_INK, font=_font(11))
+        draw.text((left + 70, y - 7), "threshold", fill=_INK, font=font(11))
     if score is not None:
         y = top + (1.0 - score) * (height - 1)
         draw.polygon([(left + 16, y), (left + 25, y - 5), (left + 25, y + 5)], fill=_INK)
@@ -166,5 +167,6 @@ def _wrapped(text: str, width: int = 18) -> Sequence[str]:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the font of all pictures at a size in px."""
     return ImageFont.load_default(size)

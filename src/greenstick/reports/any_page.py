@@ -5,6 +5,7 @@ from pathlib import Path
 
 from greenstick.reports.classes_page import write_classes_page
 from greenstick.reports.comparison_page import write_comparison_page
+from greenstick.reports.detection_page import write_detection_page
 from greenstick.reports.page import write_report
 from greenstick.reports.readers_page import write_readers_page
 
@@ -12,6 +13,7 @@ from greenstick.reports.readers_page import write_readers_page
 _WRITERS: Mapping[str, Callable[[Path], Path]] = {
     "classes.json": write_classes_page,
     "comparison.json": write_comparison_page,
+    "detection.json": write_detection_page,
     "readers.json": write_readers_page,
 }
 
@@ -19,7 +21,8 @@ _WRITERS: Mapping[str, Callable[[Path], Path]] = {
 def write_any_page(folder: Path) -> Path:
     """Write the page of whatever a folder holds, and return its path.
 
-    A run, the scores of one or several classes, a comparison, or a reader study.
+    A run, the scores of one or several classes, a comparison, a detector's boxes, or a reader
+    study. Where boxes were judged into a run's folder, their page is written beside the run's.
 
     Raises
     ------
@@ -31,4 +34,6 @@ def write_any_page(folder: Path) -> Path:
         for name, write in _WRITERS.items():
             if (folder / name).is_file():
                 return write(folder)
+    elif (folder / "detection.json").is_file():
+        write_detection_page(folder)
     return write_report(folder)

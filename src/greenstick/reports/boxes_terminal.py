@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from greenstick import RESEARCH_USE
@@ -31,11 +32,23 @@ def print_detection(evidence: DetectionEvidence, path: Path) -> None:
             f"Boxes are shown from {point.threshold:.3g} ({point.rule}, {point.chosen_on})."
         )
     console.print(table)
+    if evidence.subgroups:
+        console.print(_subgroups(evidence))
     for finding in evidence.findings:
         if finding.severity in (Severity.NOTE, Severity.WARNING, Severity.ERROR):
             console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
     console.print(f"[dim]{RESEARCH_USE}[/dim]")
     console.print(str(path), soft_wrap=True, markup=False)
+
+
+def _subgroups(evidence: DetectionEvidence) -> Table:
+    names = [estimate.name for estimate in evidence.subgroups[0].estimates]
+    table = Table("", "images", "boxes", *names, box=None, pad_edge=False)
+    for one in evidence.subgroups:
+        values = ["-" if e.value is None else f"{e.value:.3f}" for e in one.estimates]
+        called = escape(f"{one.column} {one.value}") + (" (too small)" if one.too_small else "")
+        table.add_row(called, str(one.n_images), str(one.n_boxes), *values)
+    return table
 
 
 def _row(estimate: Estimate, name: str) -> tuple[str, str, str]:

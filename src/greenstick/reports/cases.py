@@ -123,7 +123,7 @@ def _case(row: dict[str, object], run: Path, details: Sequence[str], start: str)
         words.append("peak in a box" if row["peak_hit"] else "peak outside the boxes")
     score, truth = float(str(row["score"])), "a fracture" if row["label"] == 1 else "no fracture"
     return Case(
-        picture=_thumbnail(run, str(row["file"])),
+        picture=thumbnail(run, str(row["file"])),
         name=name,
         score=score,
         label=int(str(row["label"])),
@@ -139,8 +139,9 @@ def case_name(image: str, patient: object, row: object) -> str:
     return image
 
 
-def _thumbnail(run: Path, file: str) -> str:
-    path = next((p for p in (run / file, run / "overlays" / file) if p.is_file()), None)
+def thumbnail(run: Path, file: str, folder: str = "overlays") -> str:
+    """Return a picture of a run's folder as a small data URI; empty where it is not there."""
+    path = next((p for p in (run / file, run / folder / file) if p.is_file()), None)
     if path is None:
         return ""
     try:

@@ -16,6 +16,7 @@ from greenstick.reports.cases import CaseGroup, read_cases
 from greenstick.reports.checklist_page import NAME as CHECKLIST
 from greenstick.reports.checklist_page import write_checklist
 from greenstick.reports.contents import RunContents, read_contents
+from greenstick.reports.detection_page import BESIDE_RUN
 from greenstick.reports.exploring import Exploration, explore
 from greenstick.reports.flow import Flow, count_flow, draw_flow
 from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
@@ -106,6 +107,7 @@ def _context(contents: RunContents) -> dict[str, Any]:
         "provenance": provenance(contents),
         "calibrated": _calibrated(evidence),
         "settings": contents.settings,
+        "boxes_page": BESIDE_RUN if (contents.path / "detection.json").is_file() else None,
         "environment": contents.environment,
     }
 

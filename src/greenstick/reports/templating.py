@@ -26,6 +26,7 @@ def _environment() -> Environment:
         percent=wording.percent,
         interval=wording.interval,
         as_name=wording.as_name,
+        as_measure=wording.as_measure,
         by_name=wording.by_name,
         p_value=wording.p_value,
     )

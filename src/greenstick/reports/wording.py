@@ -71,6 +71,11 @@ def as_name(text: str) -> str:
     return (words[:1].upper() + words[1:]).replace("LR-", "LR−")
 
 
+def as_measure(text: str) -> str:
+    """Return the name of a detector's measure as a heading says it: mAP keeps its letters."""
+    return text if text.startswith("mAP") else as_name(text)
+
+
 def on_unit_axis(estimate: Estimate) -> bool:
     """Tell whether an estimate and its interval can be drawn between 0 and 1."""
     if estimate.value is None or estimate.lower is None or estimate.upper is None:

@@ -12,7 +12,7 @@ from greenstick.evidence.detection.detection import (
     read_detection,
     write_detection,
 )
-from greenstick.evidence.detection.files import read_boxes, settle_confidence
+from greenstick.evidence.detection.files import ReadBoxes, read_boxes, settle_confidence
 from greenstick.evidence.detection.predictions import read_predictions
 from greenstick.evidence.detection.truth import read_truth
 
@@ -21,6 +21,7 @@ __all__ = [
     "Confidence",
     "DetectionEvidence",
     "PredictedBoxes",
+    "ReadBoxes",
     "TrueBoxes",
     "choose_confidence",
     "given_confidence",

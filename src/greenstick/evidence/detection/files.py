@@ -1,5 +1,6 @@
 """From files to boxes that can be judged."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,22 @@ from greenstick.findings import Finding
 
 @dataclass(frozen=True, eq=False)
 class ReadBoxes:
-    """Images with true and predicted boxes, and what was found in their files."""
+    """Images with true and predicted boxes, and what was found in their files.
+
+    Attributes
+    ----------
+    rows, findings
+        The boxes, and what was found.
+    patients
+        Whose each image is, as the file names them; None where it does not.
+    columns
+        What the images are to be judged by: name to a value each.
+    """
 
     rows: BoxRows
     findings: tuple[Finding, ...]
+    patients: tuple[str | None, ...]
+    columns: Mapping[str, tuple[str | None, ...]]
 
 
 def read_boxes(
@@ -31,6 +44,7 @@ def read_boxes(
     drop_faulty: bool = False,
     skip_unknown: bool = False,
     any_class: bool = False,
+    by: Sequence[str] = (),
 ) -> ReadBoxes:
     """Read true and predicted boxes; see :func:`read_truth` and :func:`read_predictions`.
 
@@ -38,13 +52,20 @@ def read_boxes(
     ----------
     any_class
         Take all classes for one, in both files.
+    by
+        Columns of the cohort, or fields of a COCO file's images, to judge by.
     """
     true = read_truth(truth, split=split, drop_faulty=drop_faulty)
     # What is predicted beyond the split, or on images left out, is on images not to be judged.
     skip = skip_unknown or split is not None or drop_faulty
     predicted = read_predictions(predictions, true, skip_unknown=skip, any_class=any_class)
     rows = true.against(predicted.boxes)
-    return ReadBoxes(rows.merged() if any_class else rows, (*true.findings, *predicted.findings))
+    return ReadBoxes(
+        rows=rows.merged() if any_class else rows,
+        findings=(*true.findings, *predicted.findings),
+        patients=true.column("patient"),
+        columns={name: true.column(name) for name in by},
+    )
 
 
 def settle_confidence(

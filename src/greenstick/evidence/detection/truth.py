@@ -38,6 +38,8 @@ class Truth:
         Names of the classes.
     boxes
         The boxes.
+    facts
+        A row an image: ``patient``, and whatever else the file says of images.
     findings
         What was found in the file.
     """
@@ -49,7 +51,24 @@ class Truth:
     patients: Ints
     classes: tuple[str, ...]
     boxes: TrueBoxes
+    facts: pl.DataFrame
     findings: tuple[Finding, ...] = ()
+
+    def column(self, name: str) -> tuple[str | None, ...]:
+        """Return what the file says of each image, as text; None where it says nothing.
+
+        Raises
+        ------
+        GreenstickError
+            Where it has no such column.
+        """
+        if name not in self.facts.columns:
+            raise GreenstickError(
+                f"The truth has no column {name!r} to judge by.",
+                remedy=f"It has: {', '.join(self.facts.columns)}. In a COCO file these are fields "
+                "of its images.",
+            )
+        return tuple(self.facts[name].cast(pl.String))
 
     def against(self, predictions: PredictedBoxes) -> BoxRows:
         """Return these images with predicted boxes."""
@@ -124,6 +143,7 @@ def _from_coco(content: Any, name: str) -> Truth:
         patients=_patients([one.get("patient") for one in images.values()], names),
         classes=tuple(str(one.get("name", key)) for key, one in categories.items()),
         boxes=_coco_boxes(content["annotations"], list(images), list(categories), name),
+        facts=_coco_facts(list(images.values())),
     )
 
 
@@ -156,6 +176,17 @@ def _patients(given: Sequence[Any], images: Sequence[str]) -> Ints:
         for patient, image in zip(given, images, strict=True)
     ]
     return numbered(pl.Series(names))
+
+
+def _coco_facts(images: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return what entries say beside where the image is, as text: ``patient``, ``body_part``."""
+    known = ("id", "file_name", "width", "height")
+    names = dict.fromkeys(["patient", *(key for one in images for key in one if key not in known)])
+    texts = {
+        name: [None if (value := one.get(name)) is None else str(value) for one in images]
+        for name in names
+    }
+    return pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
 
 
 def _coco_boxes(
@@ -243,6 +274,7 @@ def truth_of(
             areas=np.prod(xywh[:, 2:], axis=1),
             crowds=np.zeros(len(xywh), dtype=np.bool_),
         ),
+        facts=judged.select(pl.exclude(pl.List)),
         findings=(_not_drawn(lost, table.height),) if lost else (),
     )
 
@@ -282,5 +314,6 @@ def _without(truth: Truth, faulty: Bools) -> Truth:
         patients=patients.astype(np.int64),
         classes=truth.classes,
         boxes=TrueBoxes(place[boxes.images], boxes.classes, boxes.xywh, boxes.areas, boxes.crowds),
+        facts=truth.facts[kept],
         findings=(*truth.findings, finding),
     )

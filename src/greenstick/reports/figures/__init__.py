@@ -3,6 +3,7 @@
 from greenstick.reports.figures.benefit import net_benefit
 from greenstick.reports.figures.costs import CostPoint, cost
 from greenstick.reports.figures.curves import MarkedPoint, precision_recall, roc, rocs
+from greenstick.reports.figures.detection import BarGroup, afroc, bars, box_precisions, froc
 from greenstick.reports.figures.forest import ForestRow, forest
 from greenstick.reports.figures.growth import GrowthLaw, growth, search
 from greenstick.reports.figures.heat import heat
@@ -11,14 +12,19 @@ from greenstick.reports.figures.scores import reliability, score_histogram
 from greenstick.reports.figures.training import training
 
 __all__ = [
+    "BarGroup",
     "CostPoint",
     "ForestRow",
     "GrowthLaw",
     "MarkedPoint",
     "ModelCurve",
     "ReaderPoint",
+    "afroc",
+    "bars",
+    "box_precisions",
     "cost",
     "forest",
+    "froc",
     "growth",
     "heat",
     "net_benefit",

@@ -37,9 +37,9 @@ def roc(curve: Curve, area: Estimate | None, point: MarkedPoint | None) -> Marku
         ink.unit_axes(axes, x="1 − specificity", y="Sensitivity")
         axes.plot([0, 1], [0, 1], color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
         axes.text(0.66, 0.62, "chance", color=ink.SOFT, fontsize=8.5, ha="left", va="top")
-        _curve(axes, curve)
-        _mark(axes, point)
-        _titles(axes, "AUROC", area, point)
+        draw_curve(axes, curve)
+        mark(axes, point)
+        titles(axes, "AUROC", area, point)
         return ink.to_svg(figure, "roc", _curve_alt("ROC curve", area, point))
 
 
@@ -61,9 +61,9 @@ def precision_recall(
             fontsize=8.5,
             va="bottom" if above else "top",
         )
-        _curve(axes, curve)
-        _mark(axes, point)
-        _titles(axes, "Average precision", area, point)
+        draw_curve(axes, curve)
+        mark(axes, point)
+        titles(axes, "Average precision", area, point)
         return ink.to_svg(figure, "pr", _curve_alt("Precision-recall curve", area, point))
 
 
@@ -81,14 +81,16 @@ def rocs(curves: Mapping[str, Curve]) -> Markup:
         return ink.to_svg(figure, "rocs", f"ROC curves of {', '.join(curves)}.")
 
 
-def _curve(axes: Axes, curve: Curve) -> None:
+def draw_curve(axes: Axes, curve: Curve) -> None:
+    """Draw a curve with its band."""
     axes.fill_between(
         curve.x, curve.lower, curve.upper, color=ink.NO_FRACTURE, alpha=0.16, linewidth=0
     )
     axes.plot(curve.x, curve.y, color=ink.NO_FRACTURE)
 
 
-def _mark(axes: Axes, point: MarkedPoint | None) -> None:
+def mark(axes: Axes, point: MarkedPoint | None) -> None:
+    """Draw the operating point, where there is one, as a ring with its intervals."""
     if point is None:
         return
     bars: dict[str, Any] = {"color": ink.INK, "linewidth": 1.0}
@@ -99,7 +101,8 @@ def _mark(axes: Axes, point: MarkedPoint | None) -> None:
     axes.plot(point.x, point.y, "o", ms=6, mfc=ink.PAPER, mec=ink.INK, mew=1.4)
 
 
-def _titles(axes: Axes, name: str, area: Estimate | None, point: MarkedPoint | None) -> None:
+def titles(axes: Axes, name: str, area: Estimate | None, point: MarkedPoint | None) -> None:
+    """Write the area left above the axes, and the operating point right."""
     # Above the axes, where no curve of any shape can run through the words.
     if area is not None:
         axes.set_title(f"{name} {number(area.value)}", loc="left", fontsize=9.5, weight="bold")
