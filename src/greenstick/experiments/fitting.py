@@ -12,7 +12,9 @@ from greenstick.experiments.explain import MAPS, write_maps
 from greenstick.experiments.jobs import DONE, Done, Job, read_done, read_job, write_record
 from greenstick.experiments.pixels import Pixels, pixels_of
 from greenstick.experiments.pruning import FIT, Pruned, pruning
+from greenstick.experiments.restoring import restorer_for, show_restorer
 from greenstick.experiments.run_folder import RunFolder, write_table
+from greenstick.experiments.unlabeled import unlabeled_of
 from greenstick.models.card import Card, TrainedOn
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import Classifier
@@ -43,10 +45,17 @@ def do_job(
         return
     cohort = read_cohort(run / "cohort.parquet")
     pixels = pixels_of(run, cohort, job.settings.recipe.canvas_px)
+    sides = rows_of(job, cohort, "train"), rows_of(job, cohort, "valid")
+    restorer = restorer_for(job, *sides, pixels, progress)
+    if job.settings.keep == "restorer":
+        show_restorer(run, job, *sides, pixels)
+        write_record(_nothing_else(job), run.work(name) / DONE)
+        return
     data = TrainingData(
         pixels.store,
         train=_rows(job, cohort, pixels, "train"),
         valid=_rows(job, cohort, pixels, "valid"),
+        unlabeled=unlabeled_of(run, job, cohort, pixels.store),
     )
     folder = run.work(name)
     try:
@@ -55,6 +64,7 @@ def do_job(
             job.settings.recipe,
             job.settings.model,
             folder / FIT,
+            restorer=restorer,
             seed=job.settings.seed,
             trainer_flags=hardware.trainer_flags(),
             progress=pruning(run, job.settings, progress),
@@ -146,6 +156,20 @@ def _done(job: Job, fitted: FitResult) -> Done:
         epochs=history.height,
         valid_auroc=float(history["valid_auroc"].max()),  # type: ignore[arg-type]
         train_seconds=float(history["seconds"].sum()),
+    )
+
+
+def _nothing_else(job: Job) -> Done:
+    """Return what there is to say of a job whose result lies elsewhere."""
+    return Done(
+        digest=job.digest,
+        weights_origin="",
+        precision="32",
+        parameters=0,
+        best_epoch=0,
+        epochs=0,
+        valid_auroc=0.0,
+        train_seconds=0.0,
     )
 
 

@@ -24,6 +24,7 @@ from greenstick.experiments.judging import first_class, incomplete, judge, searc
 from greenstick.experiments.learning_curve import draw_learning_curves
 from greenstick.experiments.pictures import write_overlays
 from greenstick.experiments.pixels import decode
+from greenstick.experiments.restoring import restored_findings
 from greenstick.experiments.run_folder import (
     RunFolder,
     open_run,
@@ -32,6 +33,7 @@ from greenstick.experiments.run_folder import (
     write_table,
 )
 from greenstick.experiments.training_all import train_all
+from greenstick.experiments.unlabeled import set_aside
 from greenstick.training.checks import advise
 
 
@@ -101,6 +103,7 @@ def run_experiment(
             *searched(run, experiment),
             *advice,
             *first_class(experiment),
+            *restored_findings(run),
         ]
         evidence = judge(run, experiment, concluded, findings)
     write_evidence(evidence, run / "evidence.json")
@@ -145,7 +148,13 @@ def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort
                 f"The audit found what would make a result untrue: see {run / 'audit.json'}.",
                 remedy="Mend the cohort, or set audit.on_error to drop.",
             )
-        kept, dropped = _take_part(cohort, audit, drop=experiment.audit.on_error == "drop")
+        kept, dropped = _take_part(
+            run,
+            cohort,
+            audit,
+            drop=experiment.audit.on_error == "drop",
+            learn_unlabeled=experiment.recipe.unlabeled_weight > 0.0,
+        )
         kept = with_headline(kept, experiment.model)
         write_table(dropped, run / "dropped.parquet")
         write_cohort(kept, run / "cohort.parquet")
@@ -154,8 +163,13 @@ def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort
     return taking_part
 
 
-def _take_part(cohort: Cohort, audit: Audit, *, drop: bool) -> tuple[Cohort, pl.DataFrame]:
-    """Return the cohort without what must not take part, and that: image, patient, reason."""
+def _take_part(
+    run: RunFolder, cohort: Cohort, audit: Audit, *, drop: bool, learn_unlabeled: bool
+) -> tuple[Cohort, pl.DataFrame]:
+    """Return the cohort without what must not take part, and that: image, patient, reason.
+
+    Rows without a label that are learned from all the same are kept by themselves.
+    """
     reasons = pl.DataFrame(schema={"image": pl.String, "reason": pl.String})
     kept = cohort
     if drop:
@@ -163,6 +177,8 @@ def _take_part(cohort: Cohort, audit: Audit, *, drop: bool) -> tuple[Cohort, pl.
     unlabeled = kept.table.filter(pl.col("label").is_null()).select(
         "image", reason=pl.lit("no label")
     )
+    if learn_unlabeled:
+        unlabeled = unlabeled.join(set_aside(run, kept), on="image", how="anti")
     kept = kept.with_table(kept.table.filter(pl.col("label").is_not_null()))
     dropped = pl.concat([reasons, unlabeled])
     patients = cohort.table.select("image", "patient")

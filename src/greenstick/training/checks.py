@@ -31,8 +31,24 @@ def check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> N
             f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
             remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
         )
+    _check_unlabeled(data, recipe)
     check_canvas(data, recipe)
     _check_scales(recipe, settings)
+
+
+def _check_unlabeled(data: TrainingData, recipe: Recipe) -> None:
+    if not recipe.unlabeled_weight:
+        return
+    if recipe.crop_px:
+        raise GreenstickError(
+            "A crop of an image without a label may leave out what the whole one shows.",
+            remedy="Set recipe.crop_px or recipe.unlabeled_weight to 0.",
+        )
+    if not data.unlabeled:
+        raise GreenstickError(
+            "recipe.unlabeled_weight is set, and there are no training images without a label.",
+            remedy="Add rows without a label to the cohort, or set recipe.unlabeled_weight to 0.",
+        )
 
 
 def check_canvas(data: TrainingData, recipe: Recipe) -> None:

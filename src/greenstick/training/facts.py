@@ -85,7 +85,7 @@ def identify(data: TrainingData, recipe: Recipe, settings: BaseModel, seed: int)
     digest.update(recipe.model_dump_json().encode())
     digest.update(settings.model_dump_json().encode())
     digest.update(f"{seed} {torch.__version__}".encode())
-    for rows in (data.train, data.valid):
+    for rows in (data.train, data.valid, *([data.unlabeled] if data.unlabeled else [])):
         digest.update(fingerprint(rows).encode())
     return digest.hexdigest()
 

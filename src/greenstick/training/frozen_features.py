@@ -21,6 +21,7 @@ from greenstick.files import write_whole
 from greenstick.models.classifier import Classifier
 from greenstick.models.head_alone import HeadAlone, feature_shapes, head_features
 from greenstick.models.parts import write_weights
+from greenstick.training.consistency import learns_unlabeled
 from greenstick.training.keeper import BEST, TrainingProgress
 from greenstick.training.learner import Learner
 from greenstick.training.predict import to_images
@@ -44,7 +45,7 @@ def keeps_features(recipe: Recipe, model: Classifier, data: TrainingData) -> boo
     in_parts = in_parts or recipe.loss == "cells"
     if recipe.freeze != "head-only" or not recipe.keep_features or drawn_anew or in_parts:
         return False
-    if model.settings.drop_path:
+    if model.settings.drop_path or learns_unlabeled(recipe, data):
         return False
     images = len(data.train) * (recipe.copies or 1) + len(data.valid)
     numbers = sum(map(math.prod, feature_shapes(model, recipe.canvas_px)))

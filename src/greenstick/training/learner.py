@@ -19,6 +19,7 @@ from greenstick.errors import GreenstickError
 from greenstick.models.classifier import Classifier
 from greenstick.models.detector import Detector
 from greenstick.models.head_alone import HeadAlone
+from greenstick.training.consistency import Consistency, learns_unlabeled
 from greenstick.training.losses import box_loss, cell_loss, class_weights, image_loss
 from greenstick.training.predict import to_images
 from greenstick.training.ranking import mean_auroc
@@ -83,6 +84,7 @@ class Learner(lightning.LightningModule):
         self._weights = class_weights(
             recipe, torch.from_numpy(data.train.labels), len(model.settings.classes)
         )
+        self._consistency = Consistency(recipe, data) if learns_unlabeled(recipe, data) else None
         self._aurocs: list[float] = []
         self._losses: list[Tensor] = []
         self._seen: list[tuple[Tensor, Tensor]] = []
@@ -141,16 +143,31 @@ class Learner(lightning.LightningModule):
         view = self.see(batch, step)
         # Dropout and stochastic depth draw from the global generator, as do others in between.
         torch.manual_seed(self._seed_of(2 * step))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            prediction = self.model(view.images)
-        loss = self.loss_of(prediction, view)
+        loss = self.loss_on(view)
+        if self._consistency is not None:
+            loss = loss + self.recipe.unlabeled_weight * self._agree(self._consistency, batch, step)
         self._losses.append(loss.detach())
         if step % _CHECK_EVERY == 0:
             _refuse_nan(loss, self.current_epoch)
         return loss
 
-    def loss_of(self, prediction: Any, view: View) -> Tensor:
-        """Return the loss of what the network says of a batch as it saw it."""
+    def _agree(self, consistency: Consistency, batch: Batch, step: int) -> Tensor:
+        """Return the loss on images without a label that go with a batch."""
+        seed = self._seed_of(2 * step + 1)
+        others = consistency.draw(len(batch.labels), seed).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            return consistency.loss(
+                self.model, self.best_model, others, seed=seed, small=self._small()
+            )
+
+    def _small(self) -> bool:
+        """Whether this epoch's images are of ``start_px``."""
+        return bool(self.recipe.start_px) and self.current_epoch < self.recipe.start_epochs
+
+    def loss_on(self, view: View) -> Tensor:
+        """Return the loss of what the network says of a batch as it sees it."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            prediction = self.model(view.images)
         size_px = view.images.shape[-1]
         if self.recipe.loss == "cells":
             return cell_loss(
@@ -169,8 +186,7 @@ class Learner(lightning.LightningModule):
 
     def see(self, batch: Batch, step: int) -> View:
         """Return how a training batch looks in a step of this epoch."""
-        recipe = self.recipe
-        small = bool(recipe.start_px) and self.current_epoch < recipe.start_epochs
+        recipe, small = self.recipe, self._small()
         if recipe.copies:
             rows, images = batch.rows.tolist(), len(self.data.train)
             drawn = draw_copies(recipe, batch.boxes, rows, images, seed=self.seed, small=small)

@@ -153,6 +153,18 @@ class Recipe(_Settings):
         description="detectors of several classes: images with a box of a class that fewer than "
         "this share of the images show are drawn more often; 0: as they come",
     )
+    unlabeled_weight: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="of the loss on training images without a label: what the network is sure of "
+        "holds however they look; 0: they are left out",
+    )
+    unlabeled_threshold: float = Field(
+        default=0.95, gt=0.5, lt=1.0, description="probability from which an answer is sure"
+    )
+    unlabeled_share: float = Field(
+        default=1.0, gt=0.0, description="images without a label in a batch, to one with"
+    )
     ema_decay: float = Field(
         default=0.99,
         ge=0.0,

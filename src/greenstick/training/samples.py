@@ -91,11 +91,14 @@ class TrainingData:
         Where the pixels are.
     train, valid
         The rows to learn from, and those to stop by.
+    unlabeled
+        Rows whose labels are not known, see :mod:`greenstick.training.consistency`; None: none.
     """
 
     store: Source
     train: Rows
     valid: Rows
+    unlabeled: Rows | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +175,11 @@ def make_rows(
     ]
     kinds = box_numbers(table, box_classes) if len(box_classes) > 1 else None
     return Rows(list(keys), labels, boxes, kinds)
+
+
+def unlabeled_rows(keys: Sequence[bytes]) -> Rows:
+    """Return rows of which nothing is known but their pixels; their labels are -1."""
+    return Rows(list(keys), np.full(len(keys), -1, np.int64), [None] * len(keys))
 
 
 def _canvas_boxes(
