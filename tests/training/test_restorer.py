@@ -79,6 +79,27 @@ def test_one_seed_gives_one_restorer(tmp_path: Path) -> None:
     assert first.history["critic"].null_count() == 0 < first.history["critic"].min()
 
 
+def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    short = RECIPE.model_copy(update={"steps": 6, "check_every": 2})
+    whole = fit_restorer(Bars(), HEALTHY, HELD_BACK, short, SETTINGS, tmp_path / "a")
+
+    def stop(done: int, _: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_restorer(Bars(), HEALTHY, HELD_BACK, short, SETTINGS, tmp_path / "b", progress=stop)
+    steps: list[tuple[int, int]] = []
+    resumed = fit_restorer(
+        Bars(), HEALTHY, HELD_BACK, short, SETTINGS, tmp_path / "b", resume=True,
+        progress=lambda *at: steps.append(at),
+    )  # fmt: skip
+    assert steps == [(5, 6), (6, 6)]
+    assert resumed.history.equals(whole.history)
+    ours, theirs = (each.restorer.state_dict() for each in (resumed, whole))
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
 def test_without_weight_the_critic_takes_no_part(tmp_path: Path) -> None:
     alone = RECIPE.model_copy(update={"steps": 2, "check_every": 1, "adversarial": 0.0})
     steps: list[tuple[int, int]] = []

@@ -103,7 +103,7 @@ def conclude(
     pixels = pixels_of(run, cohort, experiment.recipe.canvas_px)
     for each in concluded:
         note_familiar(run.model(each.fold.name), each.fold, cohort, pixels)
-    for backbone in experiment.model.names:
+    for backbone in experiment.names:
         mine = [each for each in concluded if each.fold.backbone == backbone]
         _join(run, experiment, cohort, mine, pixels)
     return concluded, missing

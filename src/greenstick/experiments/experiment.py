@@ -18,14 +18,19 @@ from greenstick.experiments.sections import (
     AuditSection,
     DecisionSection,
     EvidenceSection,
+    LabelsSection,
     LearningCurveSection,
     ModelSection,
     Range,
     SearchSection,
     Section,
+    Variant,
+    check_variant,
 )
 from greenstick.files import write_text
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Recipe
+from greenstick.training.restorer_recipe import RestorerRecipe
 
 
 class Experiment(Section):
@@ -39,10 +44,16 @@ class Experiment(Section):
     split: SplitSettings = SplitSettings()
     model: ModelSection = ModelSection()
     recipe: Recipe = Recipe()
+    restoring: RestorerRecipe = RestorerRecipe()
+    labels: LabelsSection = LabelsSection()
     decision: DecisionSection = DecisionSection()
     evidence: EvidenceSection = EvidenceSection()
     search: SearchSection = SearchSection()
     learning_curve: LearningCurveSection = LearningCurveSection()
+    variants: dict[str, Variant] = Field(
+        default_factory=dict,
+        description="further networks, each by some other settings, compared with the first",
+    )
 
     @model_validator(mode="after")
     def _space_is_possible(self) -> "Experiment":
@@ -52,17 +63,41 @@ class Experiment(Section):
                 with_settings(self, {name: value})
         return self
 
+    @model_validator(mode="after")
+    def _variants_are_possible(self) -> "Experiment":
+        if twice := set(self.variants) & set(self.model.names):
+            raise ValueError(f"a variant has the name of a backbone: {sorted(twice)[0]}")
+        for name, settings in self.variants.items():
+            check_variant(name, settings)
+            with_settings(self, settings)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The networks that are compared: backbones, then variants."""
+        return (*self.model.names, *self.variants)
+
+    def variant(self, name: str) -> "Experiment":
+        """Return the experiment as one of its networks does it; a backbone's is the same."""
+        settings = self.variants.get(name)
+        return self if settings is None else with_settings(self, settings)
+
+    def network(self, name: str) -> ClassifierSettings:
+        """Return the settings of one of its networks, of the experiment as that does it."""
+        return self.model.classifier(self.model.backbone if name in self.variants else name)
+
 
 def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
     """Return an experiment with other values, e.g. ``{"recipe.lr": 1e-4}``, and no search."""
-    values = experiment.model_dump(exclude={"search"})
+    values = experiment.model_dump(exclude={"search", "variants"})
     for name, value in settings.items():
         *sections, last = name.split(".")
         section = values
         for part in sections:
-            section = section.get(part, {})
+            section = section.setdefault(part, {})
         section[last] = value
-    return Experiment.model_validate(values)
+    changed = Experiment.model_validate(values)
+    return changed.model_copy(update={"variants": experiment.variants})
 
 
 def read_experiment(path: Path | str) -> Experiment:
@@ -134,10 +169,13 @@ def _fill(table: tomlkit.TOMLDocument | Table, settings: BaseModel) -> None:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a setting of free keys as TOML has it: lists, and tables within a line."""
+    """Return a setting of free keys as TOML has it: lists, tables, and tables within a line."""
     plain: dict[str, Any] = {}
     for name, value in values.items():
-        if isinstance(value, BaseModel):
+        if isinstance(value, Mapping):
+            plain[name] = tomlkit.table()
+            plain[name].update(value)
+        elif isinstance(value, BaseModel):
             plain[name] = tomlkit.inline_table()
             plain[name].update(value.model_dump())
         else:

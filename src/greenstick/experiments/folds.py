@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from greenstick.cohorts.cohort import Cohort
@@ -95,6 +96,7 @@ def plan_folds(cohort: Cohort, splits: pl.DataFrame, tuned: Mapping[Key, Experim
 def _fold(
     experiment: Experiment, cohort: Cohort, key: Key, images: pl.DataFrame, *, alone: bool
 ) -> Fold:
+    images = take_fractures(images, cohort, experiment.labels.fracture_share, experiment.split.seed)
     inner = [
         _members(experiment, f"{key.name}-inner{number}", key.backbone, rows, keep="scores")
         for number, rows in enumerate(_inner_rows(experiment, cohort, images))
@@ -112,9 +114,33 @@ def _fold(
     )
 
 
+def take_fractures(images: pl.DataFrame, cohort: Cohort, share: float, seed: int) -> pl.DataFrame:
+    """Return a split's rows with a share of the patients with fractures of train and valid.
+
+    Smaller shares lie within larger ones; one such patient at least stays on each side. Healthy
+    images of the patients that go stay.
+    """
+    if share == 1.0:
+        return images
+    labels = cohort.table.select("image", "label", cohort.patients())
+    rows = images.join(labels, on="image", how="left", maintain_order="left")
+    broken = rows.filter((pl.col("label") == 1) & (pl.col("split") != "test"))
+    patients = broken.select("split", "patient").unique().sort("patient", "split")
+    order = np.random.default_rng([seed, 2]).permutation(patients.height)
+    ranks = pl.Series("order", order).to_frame()
+    patients = pl.concat([patients, ranks], how="horizontal").with_columns(
+        rank=pl.col("order").rank("ordinal").over("split"),
+        wanted=(pl.len().over("split") * share).round().clip(lower_bound=1),
+    )
+    gone = broken.join(
+        patients.filter(pl.col("rank") > pl.col("wanted")), on=["split", "patient"], how="semi"
+    )
+    return images.join(gone, on="image", how="anti", maintain_order="left")
+
+
 def ensemble_name(experiment: Experiment, backbone: str) -> str:
     """Return the folder of the model that all networks of a backbone make together."""
-    return ENSEMBLE if not experiment.model.backbones else f"{ENSEMBLE}-{backbone}"
+    return ENSEMBLE if len(experiment.names) == 1 else f"{ENSEMBLE}-{backbone}"
 
 
 def _members(
@@ -129,8 +155,9 @@ def _members(
     members = [
         JobSettings(
             name=name if seeds == 1 else f"{name}-seed{number}",
-            model=experiment.model.classifier(backbone),
+            model=experiment.network(backbone),
             recipe=experiment.recipe,
+            restoring=experiment.restoring,
             seed=experiment.seed + number,
             keep=keep,
         )

@@ -17,6 +17,7 @@ from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.files import write_text
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.recipe import Recipe
+from greenstick.training.restorer_recipe import RestorerRecipe
 
 #: In a job's folder: what to do; on which rows; what came of it; why it failed; where it stands.
 SETTINGS, ROWS, DONE, FAILED, STANDING = (
@@ -40,10 +41,11 @@ class JobSettings(_Record):
     ----------
     name
         Of its folder.
-    model, recipe, seed
-        What is trained, and how.
+    model, recipe, restoring, seed
+        What is trained, and how; ``restoring`` counts for patch residual networks alone.
     keep
-        ``"nothing"`` but how good it was; ``"scores"``: the logits too; ``"member"``: maps and
+        ``"restorer"``: only that is trained, for networks to take; else ``"nothing"`` but how
+        good it was; ``"scores"``: the logits too; ``"member"``: maps and
         weights as well; ``"model"``: all that a reader needs.
     rivals
         Jobs that are done: it stops early where its best AUROC is below the median of theirs
@@ -54,7 +56,8 @@ class JobSettings(_Record):
     model: ClassifierSettings
     recipe: Recipe
     seed: int
-    keep: Literal["nothing", "scores", "member", "model"]
+    keep: Literal["restorer", "nothing", "scores", "member", "model"]
+    restoring: RestorerRecipe = RestorerRecipe()
     rivals: tuple[str, ...] = ()
 
 

@@ -205,7 +205,7 @@ def draw_learning_curves(
     if not shares:
         return
     curves = []
-    for backbone in experiment.model.names:
+    for backbone in experiment.names:
         mine = [fold for fold in folds if fold.backbone == backbone]
         jobs = [share_jobs(fold, cohort, shares, experiment.split.seed) for fold in mine]
         whole = [of for of in jobs if not any(job.name in failed for job in of.values())]

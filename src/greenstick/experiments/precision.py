@@ -14,20 +14,21 @@ def settle_precision(
     run: RunFolder, experiment: Experiment, accelerator: str
 ) -> dict[str, Experiment]:
     """Return the experiment as each backbone does it: with its precision chosen, once for all."""
-    recipe, backbones = experiment.recipe, experiment.model.names
+    recipe = experiment.recipe
+    each = {name: experiment.variant(name) for name in experiment.names}
     if recipe.precision != "auto":
-        return dict.fromkeys(backbones, experiment)
+        return each
     path = run.work("precision.json")
     chosen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     on_gpu = torch.cuda.is_available() and accelerator != "cpu"
-    for backbone in backbones:
+    for backbone, own in each.items():
         if backbone not in chosen:
-            model = build_classifier(experiment.model.classifier(backbone))
+            model = build_classifier(own.network(backbone))
             model = model.to(memory_format=torch.channels_last)
             device = torch.device("cuda" if on_gpu else "cpu")
             chosen[backbone] = choose_precision(recipe, model, device).name
             write_json(chosen, path)
     return {
-        backbone: with_settings(experiment, {"recipe.precision": chosen[backbone]})
-        for backbone in backbones
+        backbone: with_settings(own, {"recipe.precision": chosen[backbone]})
+        for backbone, own in each.items()
     }

@@ -130,8 +130,9 @@ class _Search:
             settings = with_settings(self.experiment, params)
             job = JobSettings(
                 name=f"{self.key.name}-trial{len(self.tried):03d}",
-                model=settings.model.classifier(self.key.backbone),
+                model=settings.network(self.key.backbone),
                 recipe=settings.recipe,
+                restoring=settings.restoring,
                 seed=self.experiment.seed,
                 keep="nothing",
                 rivals=rivals if search.prune == "median" else (),

@@ -1,5 +1,6 @@
 """The sections of an experiment file."""
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -159,6 +160,52 @@ _NOT_SEARCHED = (
     "model.classes",
     "model.outputs",
 )
+
+
+#: A value of a setting, as in the file.
+Value = bool | int | float | str | list[bool | int | float | str]
+#: Settings by their names, e.g. ``{"recipe.positive_weight": 1.0}``.
+Variant = dict[str, Value]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+def check_variant(name: str, settings: Variant) -> None:
+    """Refuse a variant of another shape, or one that changes what all must share.
+
+    Raises
+    ------
+    ValueError
+        Saying which.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a variant's name is of letters, digits and . _ + -, unlike {name!r}")
+    for setting in settings:
+        section = setting.partition(".")[0]
+        if section not in _VARIED or setting in _SHARED:
+            raise ValueError(f"the variant {name!r} cannot change {setting}")
+
+
+_VARIED = ("model", "recipe", "restoring", "labels")
+_SHARED = (
+    "recipe.canvas_px",
+    "model.backbones",
+    "model.seeds",
+    "model.classes",
+    "model.outputs",
+)
+
+
+class LabelsSection(Section):
+    """Which labels of the training part are used."""
+
+    fracture_share: float = Field(
+        1.0,
+        gt=0.0,
+        le=1.0,
+        description="share of its patients with a fracture that take part in training and "
+        "validation; healthy images stay, and so do test rows",
+    )
 
 
 class LearningCurveSection(Section):

@@ -12,6 +12,7 @@ from greenstick.experiments.folds import Fold, plan_folds
 from greenstick.experiments.jobs import Job
 from greenstick.experiments.learning_curve import share_jobs
 from greenstick.experiments.precision import settle_precision
+from greenstick.experiments.restoring import restorer_jobs
 from greenstick.experiments.run_folder import RunFolder, open_test
 from greenstick.experiments.searching import search
 
@@ -40,12 +41,13 @@ def train_all(
         folds = plan_folds(cohort, splits, tuned)
         jobs = [job for fold in folds for job in (*fold.jobs, *_shares(fold, cohort, experiment))]
         open_test(run)
+        crew.do(restorer_jobs(jobs))  # one that fails will tell those that need it why
         return folds, crew.do(jobs)
 
 
 def _most_jobs(experiment: Experiment, splits: pl.DataFrame) -> int:
     """Return how many fits there may be at a time."""
-    folds = splits.select("repeat", "fold").n_unique() * len(experiment.model.names)
+    folds = splits.select("repeat", "fold").n_unique() * len(experiment.names)
     at_once = experiment.search.at_once if experiment.search.method != "none" else 1
     a_fold = experiment.model.seeds * (1 + experiment.decision.inner_folds)
     return folds * max(at_once, a_fold + len(experiment.learning_curve.shares))

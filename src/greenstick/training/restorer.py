@@ -1,10 +1,12 @@
 """Teach a restorer what intact bone looks like, from healthy images alone."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,6 +24,7 @@ from greenstick.models.patch_guides import blur, fill_smoothly
 from greenstick.models.patch_restorer import PASSES, Restoration, Restorer, checkered
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.training.healthy import find_healthy_bone
+from greenstick.training.kept_state import Part, read_state, write_state
 from greenstick.training.restorer_recipe import RestorerRecipe
 from greenstick.training.samples import Source
 
@@ -31,6 +34,7 @@ _BETAS = (0.5, 0.99)
 _OUTSIDE, _BRANCHES = 0.1, 0.2
 #: Restorations that vary less than this share of what they restore are the same everywhere.
 _COLLAPSED = 0.25
+_STATE = "state.safetensors"
 _CHECKED = 64  # pieces that progress is measured on
 _SHOWN = 8
 
@@ -66,6 +70,7 @@ def fit_restorer(
     folder: Path,
     *,
     seed: int = 0,
+    resume: bool = False,
     begin: Restorer | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RestorerFit:
@@ -84,6 +89,8 @@ def fit_restorer(
         holes, as restored, whole, and the departure.
     seed
         One seed gives one result on one machine.
+    resume
+        Go on from the last check of an earlier call with the same arguments that was stopped.
     begin
         A restorer to go on from, of the same settings; the critic begins anew.
     progress
@@ -100,20 +107,22 @@ def fit_restorer(
             "The restorer to go on from has other settings.", remedy="Take its own settings."
         )
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     bone = find_healthy_bone(source, healthy, recipe.crop_px, settings.scales)
     others = find_healthy_bone(source, held_back, recipe.crop_px, settings.scales)
     fixed = others.draw(_CHECKED, recipe.crop_px, settings.scales, np.random.default_rng(seed + 1))
     pair = _Pair(recipe, settings, begin)
-    rows = []
-    for step in range(1, recipe.steps + 1):
+    rows = pair.go_on(folder / _STATE) if resume else []
+    for step in range(rows[-1]["step"] + 1 if rows else 1, recipe.steps + 1):
+        rng = np.random.default_rng([seed, step])  # nothing is to be remembered
         pieces = bone.draw(recipe.batch, recipe.crop_px, settings.scales, rng)
         losses = pair.step(pieces, _holes(len(pieces), recipe, settings, rng), step)
         if step % recipe.check_every == 0 or step == recipe.steps:
             rows.append({"step": step, **losses, **pair.check(fixed, folder, step)})
             save_restorer(folder, pair.averaged)
+            write_state(folder / _STATE, pair.parts, {"history": json.dumps(rows)})
         if progress is not None:
             progress(step, recipe.steps)
+    (folder / _STATE).unlink(missing_ok=True)  # six times the size of the weights
     history = pl.DataFrame(rows, schema_overrides={"critic": pl.Float64})
     return RestorerFit(pair.averaged.eval(), history, judge(history))
 
@@ -174,6 +183,22 @@ class _Pair:
         self._critic_from = (
             recipe.adversarial_from * recipe.steps if recipe.adversarial else recipe.steps
         )
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All that changes while it learns."""
+        return {
+            "restorer": self.restorer,
+            "averaged": self.averaged,
+            "critic": self.critic,
+            "restores": self._restores,
+            "judges": self._judges,
+        }
+
+    def go_on(self, path: Path) -> list[dict[str, Any]]:
+        """Take up what is kept, if anything; return the history so far."""
+        facts = read_state(path, self.parts)
+        return [] if facts is None else list(json.loads(facts["history"]))
 
     def step(self, pieces: Tensor, holes: Tensor, step: int) -> dict[str, float | None]:
         """Learn from a batch; return the losses."""

@@ -1,0 +1,127 @@
+"""A patch residual network through the experiment file, beside the plain one."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from greenstick.cohorts.cohort import read_cohort, write_cohort
+from greenstick.errors import GreenstickError
+from greenstick.evidence.comparisons import read_comparisons
+from greenstick.experiments import restoring
+from greenstick.experiments.folds import take_fractures
+from greenstick.experiments.run_folder import RunFolder
+from greenstick.models.card import read_card
+from greenstick.models.patch_settings import RestorerSettings
+from greenstick.reading.reader import Reader
+
+SETTINGS: dict[str, Any] = {
+    "model": {
+        "head": "cells",
+        "pooling": "highest",
+        "restorer": {"patch_px": 8, "width": 8, "scales": [1]},
+    },
+    "restoring": {"steps": 4, "batch": 4, "crop_px": 32, "check_every": 2},
+    "recipe": {"epochs": 2, "loss": "cells", "positive_weight": 3.0},
+    "variants": {
+        "plain": {"model.restorer": "none"},
+        "few": {"labels.fracture_share": 0.5},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def finished(
+    experiment_on: Any, run: Any, spots: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunFolder:
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GREENSTICK_CACHE", str(folder / "cache"))
+        run(experiment_on(spots, **SETTINGS), folder / "a")
+        patch.setattr(restoring, "fit_restorer", None)  # it is taken from the cache, or this fails
+        again = {**SETTINGS, "variants": {}, "recipe": {**SETTINGS["recipe"], "epochs": 1}}
+        run(experiment_on(spots, **again), folder / "b")
+    return RunFolder(folder / "a")
+
+
+def test_the_model_restores_and_says_where(finished: RunFolder, spots: Path) -> None:
+    card = read_card(finished.model("test_resnet"))
+    assert card.classifier.restorer == RestorerSettings(patch_px=8, width=8, scales=(1,))
+    assert {point.rule for point in card.operating_points} >= {"youden"}
+    explained = finished.table("explanations")
+    assert explained.filter(pl.col("peak_hit").is_not_null()).height > 0
+    reading = Reader(finished.model("test_resnet"), threads=1)(spots.parent / "001.png")
+    assert reading.decision in ("fracture", "no fracture")
+
+
+def test_variants_are_compared_with_it(finished: RunFolder) -> None:
+    assert read_card(finished.model("plain")).classifier.restorer is None
+    found = read_comparisons(finished / "comparison.json")
+    assert {(pair.first, pair.second) for pair in found.pairs} >= {
+        ("test_resnet", "plain"),
+        ("test_resnet", "few"),
+    }
+
+
+def test_one_restorer_is_trained_for_all_that_share_it(finished: RunFolder) -> None:
+    (folder,) = (finished / "restorers").iterdir()
+    assert pl.read_parquet(folder / "history.parquet")["step"].to_list() == [2, 4]
+    with Image.open(folder / "restored.png") as sheet:
+        assert sheet.size == (4 * 32, 8 * 32)
+    codes = {finding.code for finding in restoring.restored_findings(finished)}
+    assert codes <= {"restorer-learned", "mode-collapse", "divergence"}
+
+
+def test_fewer_fractures_leave_the_healthy_and_the_test_rows(spots: Path) -> None:
+    cohort = read_cohort(spots)
+    sides = ["train", "train", "valid", "test"]
+    images = cohort.table.select("image").with_columns(
+        split=pl.Series([sides[number // 2 % 4] for number in range(len(cohort))])
+    )
+    labels = cohort.table.select("image", "label")
+    half, quarter = (
+        take_fractures(images, cohort, share, seed=1).join(labels, on="image")
+        for share in (0.5, 0.25)
+    )
+    whole = images.join(labels, on="image")
+    assert half.filter(label=0).equals(whole.filter(label=0))
+    assert half.filter(split="test").equals(whole.filter(split="test"))
+    assert set(quarter["image"]) < set(half["image"])
+    broken = whole.filter((pl.col("label") == 1) & (pl.col("split") == "train"))
+    left = half.filter((pl.col("label") == 1) & (pl.col("split") == "train"))
+    assert 0.3 < left.height / broken.height < 0.7
+
+
+def test_without_healthy_images_there_is_a_remedy(
+    experiment_on: Any, run: Any, spots: Path, tmp_path: Path
+) -> None:
+    cohort = read_cohort(spots)
+    number = pl.int_range(pl.len())
+    split = pl.when(number < 30).then(pl.lit("train")).when(number < 45).then(
+        pl.lit("valid")).otherwise(pl.lit("test"))  # fmt: skip
+    broken = pl.when((split == "train") & (pl.col("label") == 0)).then(None)
+    table = cohort.table.with_columns(split=split).with_columns(
+        split=broken.otherwise(pl.col("split"))
+    )
+    write_cohort(cohort.with_table(table.drop_nulls("split")), spots.parent / "broken.parquet")
+    settings = {**SETTINGS, "variants": {}, "split": {"method": "column"}}
+    with pytest.raises(GreenstickError, match="no healthy images"):
+        run(experiment_on(spots.parent / "broken.parquet", **settings), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("variants", "reason"),
+    [
+        ({"small": {"recipe.canvas_px": 32}}, "cannot change recipe.canvas_px"),
+        ({"a b": {"recipe.lr": 1e-3}}, "letters, digits"),
+        ({"test_resnet": {"recipe.lr": 1e-3}}, "name of a backbone"),
+        ({"odd": {"recipe.lr": -1.0}}, "greater than 0"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_refused(
+    experiment_on: Any, spots: Path, variants: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(GreenstickError, match=reason):
+        experiment_on(spots, **{**SETTINGS, "variants": variants})
