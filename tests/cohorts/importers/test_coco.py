@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycocotools.mask import encode
 
+from greenstick.cohorts.cohort import read_cohort, write_cohort
 from greenstick.cohorts.importers import import_cohort, import_settings
-from greenstick.cohorts.importers.outlines import box_of_mask, box_of_polygons
+from greenstick.cohorts.importers.outlines import box_of_mask, box_of_polygons, outline_of
 from greenstick.errors import GreenstickError
 
 MakeImages = Callable[..., list[Path]]
@@ -98,6 +100,46 @@ def test_outlines_become_boxes(images: MakeImages, tmp_path: Path) -> None:
     )
     (row,) = import_cohort(path, import_settings()).table.rows(named=True)
     assert row["boxes"] == [box(5, 20, 25, 40, "fracture"), box(2, 5, 2, 10, "fracture")]
+    assert row["outlines"] == [
+        {"polygons": polygons, "runs": [], "height": None},
+        {"polygons": [], "runs": mask["counts"], "height": 100},
+    ]
+
+
+def test_outlines_are_kept_in_the_order_of_the_boxes(images: MakeImages, tmp_path: Path) -> None:
+    files = [path.name for path in images("1.png", "2.png", "3.png")]
+    rng = np.random.default_rng(0)
+    mask = np.asfortranarray(rng.integers(0, 2, (100, 200), np.uint8))
+    coded = encode(mask)
+    path = write_coco(
+        tmp_path / "all.json",
+        files,
+        [
+            mark(0, 1, segmentation=[[1, 1, 9, 1, 9, 9]]),  # metal: no fracture, not kept
+            mark(0, 0, bbox=[1, 2, 3, 4], segmentation=[[]]),
+            mark(0, 0, segmentation={"counts": coded["counts"].decode(), "size": [100, 200]}),
+            mark(1, 0, bbox=[1, 2, 3, 4]),
+        ],
+    )
+    cohort = import_cohort(path, import_settings(negative=["metal"]))
+    write_cohort(cohort, tmp_path / "cohort.parquet")
+    table = read_cohort(tmp_path / "cohort.parquet").table
+    first, second, third = table["outlines"].to_list()
+    assert first[0] is None
+    assert [len(row) for row in table["boxes"]] == [2, 1, 0]
+    runs = first[1]["runs"]
+    flat = np.repeat(np.arange(len(runs)) % 2, runs)
+    assert (mask == flat.reshape(200, first[1]["height"]).T).all()
+    assert (second, third) == ([None], None)
+
+
+@pytest.mark.parametrize("outline", ["x", 7, [[1, 2, 3]], [3], {"counts": [1]}, [["a", "b"]]])
+def test_what_is_no_outline_is_refused(images: MakeImages, tmp_path: Path, outline: object) -> None:
+    images("1.png")
+    annotation = mark(0, 0, bbox=[1, 2, 3, 4], segmentation=outline)
+    path = write_coco(tmp_path / "all.json", ["1.png"], [annotation])
+    with pytest.raises(GreenstickError, match=r"Annotation 0 .* faulty box or outline"):
+        import_cohort(path, import_settings())
 
 
 def test_folder_with_a_file_a_split(images: MakeImages, tmp_path: Path) -> None:
@@ -238,7 +280,9 @@ def test_box_of_mask_against_the_mask_itself(height: int, runs: list[int]) -> No
 def test_compressed_mask() -> None:
     # As the COCO API writes the runs 5, 3, 7, 3, 7, 3, 72 of a 10 x 10 mask: three columns of
     # three pixels, from the column 0 and the row 5 on.
-    assert box_of_mask(compressed([5, 3, 7, 3, 7, 3, 72]), height_px=10) == (0, 5, 3, 3)
+    outline = outline_of({"counts": compressed([5, 3, 7, 3, 7, 3, 72]), "size": [10, 10]})
+    assert outline is not None
+    assert outline.box == (0, 5, 3, 3)
 
 
 def compressed(runs: list[int]) -> str:
@@ -257,7 +301,10 @@ def compressed(runs: list[int]) -> str:
 
 @given(st.lists(st.integers(0, 5000), min_size=2, max_size=20))
 def test_compressed_and_plain_agree(runs: list[int]) -> None:
-    assert box_of_mask(compressed(runs), height_px=37) == box_of_mask(runs, height_px=37)
+    size = [37, 1000]
+    assert outline_of({"counts": compressed(runs), "size": size}) == outline_of(
+        {"counts": runs, "size": size}
+    )
 
 
 def test_box_of_polygons() -> None:

@@ -109,6 +109,9 @@ def test_polygons_and_sureness(images: MakeImages, tmp_path: Path) -> None:
     found = [[b[k] for k in ("x", "y", "width", "height")] for b in row["boxes"]]
     assert found[0] == pytest.approx([20, 20, 40, 40])
     assert found[1] == pytest.approx([90, 40, 20, 20])
+    polygon, none = row["outlines"]
+    assert polygon["polygons"][0] == pytest.approx([20, 20, 60, 20, 40, 60])
+    assert none is None
 
 
 def test_size_is_that_of_the_image_as_shown(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
 from greenstick.cohorts.importers.class_names import ClassNames
 from greenstick.cohorts.importers.files import files_in, images_in, split_in, with_located
 from greenstick.cohorts.importers.imported import Imported
-from greenstick.cohorts.importers.outlines import box_of_mask, box_of_polygons
+from greenstick.cohorts.importers.outlines import Box, Outline, outline_of
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.cohorts.importers.unlisted import with_unlisted
 from greenstick.errors import GreenstickError
@@ -58,7 +58,7 @@ def read_coco(path: Path) -> list[Annotated]:
     """Read a COCO file: one entry for each image it lists.
 
     An annotation's box is its ``bbox``; where that is lacking, the box around its polygons or its
-    mask; where those are lacking too, it counts for the class alone.
+    mask, which are kept; where those are lacking too, it counts for the class alone.
 
     Raises
     ------
@@ -72,12 +72,15 @@ def read_coco(path: Path) -> list[Annotated]:
     for number, annotation in enumerate(content["annotations"]):
         try:
             name = categories[annotation["category_id"]]
-            objects[annotation["image_id"]].append(Marked(name, _box(annotation)))
-        except (KeyError, TypeError, ValueError, IndexError):
+            outline = outline_of(annotation.get("segmentation"))
+            marked = Marked(name, _box(annotation, outline), outline)
+            objects[annotation["image_id"]].append(marked)
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError):
             raise GreenstickError(
                 f"Annotation {number} (counted from 0) of {path} has no known category, or a "
-                "faulty box.",
-                remedy="Its category_id must be listed, its bbox be four numbers.",
+                "faulty box or outline.",
+                remedy="Its category_id must be listed, its bbox be four numbers, its segmentation "
+                "polygons (x, y, x, y, ...) or a mask.",
             ) from None
     strangers = objects.keys() - listed.keys()
     if strangers:
@@ -108,11 +111,9 @@ def _load(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _box(annotation: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
-    bbox, outline = annotation.get("bbox"), annotation.get("segmentation")
+def _box(annotation: Mapping[str, Any], outline: Outline | None) -> Box | None:
+    bbox = annotation.get("bbox")
     if bbox:
         x, y, width, height = map(float, bbox)
         return (x, y, width, height)
-    if isinstance(outline, dict):
-        return box_of_mask(outline["counts"], height_px=int(outline["size"][0]))
-    return box_of_polygons(outline) if outline else None
+    return None if outline is None else outline.box

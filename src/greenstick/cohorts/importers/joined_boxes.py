@@ -68,7 +68,7 @@ def _matched(listed: list[str], images: list[str]) -> tuple[list[str | None], in
 
 def _joined(table: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     kinds = found.rename({"fracture_type": "_kind"})
-    joined = table.drop("boxes", "other_objects", strict=False).join(
+    joined = table.drop("boxes", "other_objects", "outlines", strict=False).join(
         kinds, on="image", how="left", maintain_order="left"
     )
     given = pl.col("fracture_type") if "fracture_type" in joined.columns else pl.lit(None)

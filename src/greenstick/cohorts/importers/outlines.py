@@ -1,10 +1,64 @@
 """The box around an outline: polygons, or a run-length mask as COCO writes it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 Box = tuple[float, float, float, float]
+
+#: An outline in a cohort's column ``outlines``; fields as in :class:`Outline`.
+OUTLINE = pl.Struct(
+    {"polygons": pl.List(pl.List(pl.Float64)), "runs": pl.List(pl.Int64), "height": pl.Int64}
+)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Where exactly an object lies, kept beside its box: polygons, or a mask.
+
+    Attributes
+    ----------
+    polygons
+        Each as x, y, x, y, ... in pixels of the original.
+    runs
+        A mask: lengths of runs of pixels, column by column, outside and inside by turns,
+        beginning outside (COCO's run-length code, not compressed).
+    height
+        Pixels in a column of the mask; None for polygons.
+    """
+
+    polygons: tuple[tuple[float, ...], ...] = ()
+    runs: tuple[int, ...] = ()
+    height: int | None = None
+
+    @property
+    def box(self) -> Box | None:
+        """The box around it, None for an empty mask."""
+        if self.height is None:
+            return box_of_polygons(self.polygons)
+        return box_of_mask(self.runs, height_px=self.height)
+
+
+def outline_of(segmentation: object) -> Outline | None:
+    """Return what COCO writes as ``segmentation``: polygons or a mask; None for an empty one.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Where it is neither.
+    """
+    if isinstance(segmentation, dict):
+        counts, (height, _) = segmentation["counts"], segmentation["size"]
+        runs = _expanded(counts) if isinstance(counts, str) else counts
+        return Outline(runs=tuple(map(int, runs)), height=int(height))
+    if not isinstance(segmentation, list | None):
+        raise TypeError("neither polygons nor a mask")
+    polygons = tuple(tuple(map(float, one)) for one in segmentation or () if one)
+    if any(len(one) % 2 for one in polygons):
+        raise ValueError("an odd number of coordinates")
+    return Outline(polygons=polygons) if polygons else None
 
 
 def box_of_polygons(polygons: Sequence[Sequence[float]]) -> Box:
@@ -20,19 +74,17 @@ def box_of_polygons(polygons: Sequence[Sequence[float]]) -> Box:
     return (float(x), float(y), float(right - x), float(bottom - y))
 
 
-def box_of_mask(counts: Sequence[int] | str, *, height_px: int) -> Box | None:
+def box_of_mask(runs: Sequence[int], *, height_px: int) -> Box | None:
     """Return the box around a mask, None for an empty one.
 
     Parameters
     ----------
-    counts
-        Lengths of runs, column by column, outside and inside by turns, beginning outside; or the
-        same as COCO's compressed text.
+    runs
+        Lengths of runs, column by column, outside and inside by turns, beginning outside.
     height_px
         Height of the image.
     """
-    lengths = _expanded(counts) if isinstance(counts, str) else list(counts)
-    ends = np.cumsum(np.asarray(lengths, dtype=np.int64))
+    ends = np.cumsum(np.asarray(runs, dtype=np.int64))
     starts, stops = ends[0:-1:2], ends[1::2]
     starts, stops = starts[stops > starts], stops[stops > starts]
     if not len(starts):

@@ -10,7 +10,7 @@ from greenstick.cohorts.importers.class_names import ClassNames
 from greenstick.cohorts.importers.files import files_in, note_missing
 from greenstick.cohorts.importers.image_size import image_sizes_px
 from greenstick.cohorts.importers.imported import Imported
-from greenstick.cohorts.importers.outlines import Box, box_of_polygons
+from greenstick.cohorts.importers.outlines import Box, Outline
 from greenstick.cohorts.importers.pairing import pair
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.cohorts.importers.unlisted import with_unlisted
@@ -30,7 +30,7 @@ def import_yolo(source: Path, settings: ImportSettings) -> Imported:
     Layouts: ``images/train`` beside ``labels/train``, ``train/images`` beside ``train/labels``,
     plain ``images`` beside ``labels``, labels beside the images, or labels in the source and
     images in ``settings.images``. An empty label file says that there is no fracture. Polygons
-    become the boxes around them.
+    become the boxes around them, and are kept.
 
     Raises
     ------
@@ -101,10 +101,13 @@ def _read_labels(file: Path) -> list[Shares]:
 
 def _marked(one: Shares, data: YoloData, size_px: tuple[int, int]) -> Marked:
     number, shares = one
-    box = box_of_polygons([shares]) if len(shares) >= 6 else _corner_box(shares)
-    width, height = size_px
-    pixels = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
-    return Marked(data.class_name(number), pixels)
+    name, (width, height) = data.class_name(number), size_px
+    if len(shares) >= 6:
+        points = tuple(share * size_px[place % 2] for place, share in enumerate(shares))
+        outline = Outline(polygons=(points,))
+        return Marked(name, outline.box, outline)
+    box = _corner_box(shares)
+    return Marked(name, (box[0] * width, box[1] * height, box[2] * width, box[3] * height))
 
 
 def _corner_box(shares: tuple[float, ...]) -> Box:
