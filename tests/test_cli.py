@@ -40,6 +40,7 @@ VERBS = [
     ("evaluate", "boxes"),
     ("detector", "train"),
     ("detector", "find"),
+    ("detector", "fuse"),
     ("compare",),
     ("readers",),
     ("read",),

@@ -1,11 +1,11 @@
-"""Verbs on detectors: train, find."""
+"""Verbs on detectors: train, find, fuse."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from greenstick.cli.common import CohortFile, app, pairs_of, resumable
+from greenstick.cli.common import AsJson, CohortFile, app, pairs_of, resumable
 
 detector_app = typer.Typer(help="Train detectors, and find boxes with them.", no_args_is_help=True)
 app.add_typer(detector_app, name="detector")
@@ -71,6 +71,9 @@ def detector_find(
     model: Annotated[Path, typer.Option(help="Folder of the detector.")],
     output: Annotated[Path, typer.Option("-o", help="The boxes, as CSV or Parquet.")],
     split: Annotated[str | None, typer.Option(help="Only the images of this split.")] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=0, help="Look at tiles of this side; 0: all at once.")
+    ] = None,
 ) -> None:
     """Find boxes in a cohort's images; 'greenstick evaluate boxes' judges them."""
     from greenstick.cohorts.cohort import read_cohort
@@ -79,6 +82,44 @@ def detector_find(
     from greenstick.reports.terminal import status
 
     with bar(status, "Decoding") as progress:
-        table = find_in_cohort(model, read_cohort(cohort), split=split, progress=progress)
+        table = find_in_cohort(
+            model, read_cohort(cohort), split=split, tile_px=tile, progress=progress
+        )
     write_boxes(table, output)
     typer.echo(f"{output}: {table.height} boxes on {table['image'].n_unique()} images.")
+
+
+@detector_app.command(
+    "fuse",
+    epilog="Example: greenstick detector fuse split.parquet --classifier runs/x "
+    "--detector runs/boxes -o runs/fused",
+)
+@resumable
+def detector_fuse(
+    cohort: CohortFile,
+    classifier: Annotated[Path, typer.Option(help="A run folder, or one of its models.")],
+    detector: Annotated[Path, typer.Option(help="Folder of the detector.")],
+    output: Annotated[Path, typer.Option("-o", help="Folder that reads by both.")],
+    threads: Annotated[int, typer.Option(min=0, help="Threads; 0: all cores.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make one probability of two: fitted on the split 'valid', tried on 'test'."""
+    from greenstick.cohorts.cohort import read_cohort
+    from greenstick.experiments.bars import bar
+    from greenstick.experiments.fusing import SCORES, fuse_models
+    from greenstick.reports.terminal import status
+
+    table = read_cohort(cohort)
+    with bar(status, "Reading") as progress:
+        made = fuse_models(table, classifier, detector, output, threads=threads, progress=progress)
+    if as_json:
+        typer.echo((output / "fusion.json").read_text())
+        return
+    for name, auroc in made.aurocs.items():
+        typer.echo(f"{name}: {auroc}")
+    if made.unread:
+        typer.echo(f"{made.unread} images were not read, and took no part.")
+    typer.echo(
+        f"{output}: read with it by 'greenstick read PATH --model {output}'.\n"
+        f"Next: greenstick compare {output / SCORES} -o {output}"
+    )
