@@ -168,7 +168,8 @@ def read_card(folder: Path | str) -> Card:
         if b'"kind": "detector"' in content:
             raise GreenstickError(
                 f"{folder} holds a detector, and a classifier is wanted.",
-                remedy="Detectors are used by 'greenstick detector find'.",
+                remedy="Give a classifier with --model, and the detector with --boxes-from; its "
+                "boxes alone are found by 'greenstick detector find'.",
             ) from None
         raise GreenstickError(
             f"{path} is not a model card of Greenstick {__version__} "

@@ -95,7 +95,9 @@ class BoxFinder:
 
     def _network(self, images: NDArray[np.float32]) -> tuple[Floats, Floats]:
         values = self._runtime.values(images)
-        return values["boxes"], values["logits"]
+        boxes = values["boxes"]
+        # A network of one class may leave its axis out.
+        return boxes, values["logits"].reshape(*boxes.shape[:2], -1)
 
 
 def agreeing(decision: Decision | None, found: Found) -> tuple[tuple[Box, ...], tuple[str, ...]]:

@@ -96,11 +96,16 @@ def write(make_model: Callable[..., Path], tmp_path: Path) -> Callable[..., Wrot
     models: dict[str, Path] = {}
 
     def run(
-        film: Path, *, model: str = "mean", made: datetime = MADE, threshold: float | None = 0.1
+        film: Path,
+        *,
+        model: str = "mean",
+        made: datetime = MADE,
+        threshold: float | None = 0.1,
+        boxes_from: Path | None = None,
     ) -> Wrote:
         if model not in models:
             models[model] = make_model(model, operating_points=_points(threshold))
-        reader = Reader(models[model], threads=1)
+        reader = Reader(models[model], threads=1, boxes_from=boxes_from)
         (seen,) = reader.examine([film])
         shown = np.zeros((8, 8), np.float32) if seen.pixels is None else seen.pixels
         picture = overlay(shown, seen.heat, score=seen.reading.probability)

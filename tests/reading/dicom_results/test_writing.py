@@ -131,6 +131,22 @@ def test_the_report_and_the_marks_point_at_the_spot(make_film: Maker, write: Wri
     assert 0.9 < number(results["sr"], "Greatest probability of the heat map within") < 1.0
 
 
+def test_a_detector_s_boxes_are_told_as_its_own(
+    make_film: Maker, write: Writer, make_detector: Callable[..., Path]
+) -> None:
+    wrote = write(make_film(), boxes_from=make_detector())
+    report = opened(wrote)["sr"]
+    (region,) = named(report, "Image Region")
+    # 240 by 320 px lie 48 px wide on a canvas of 64; the box begins at its left edge.
+    left, top = np.reshape(region.GraphicData, (-1, 2)).min(axis=0)
+    assert (left, top) == (0.0, 80.0)
+    assert number(report, "Score that the detector gives to the region") > 0.9
+    assert not named(report, "Greatest probability of the heat map within")
+    said = [item.TextValue for item in named(report, "Algorithm Parameters")]
+    assert "boxes of two boxes from 0.4, chosen on valid" in said
+    assert "Region 1 (new)" in [i.TextValue for i in named(report, "Tracking Identifier")]
+
+
 def test_without_a_fracture_nothing_is_asserted_or_pointed_at(
     make_film: Maker, write: Writer
 ) -> None:

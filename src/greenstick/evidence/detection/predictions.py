@@ -103,14 +103,14 @@ def _results(content: Any) -> list[tuple[Any, ...]]:
 
 
 def _readings(content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Return the boxes of ``readings.json``: those that stand out on a classifier's heat maps."""
+    """Return the boxes of ``readings.json``: of a classifier's heat maps, or of a detector."""
     readings = content["readings"]
     files = [PurePath(reading["path"]).name for reading in readings]
     if len(set(files)) < len(files):  # then only whole paths tell them apart
         files = [reading["path"] for reading in readings]
     names = ("x", "y", "width", "height", "probability")
     return [
-        (file, None, *(float(box[name]) for name in names))
+        (file, box.get("class_name"), *(float(box[name]) for name in names))
         for file, reading in zip(files, readings, strict=True)
         for box in reading["boxes"]
     ]

@@ -15,13 +15,13 @@ class Mark:
     Attributes
     ----------
     name
-        ``"Region 1"``, ``"Peak"``.
+        ``"Region 1"``, with its class where a detector tells several apart; ``"Peak"``.
     points
         float64 of shape (n, 2): column and row in the original's pixels, from the upper left
         corner of the first pixel, as both SCOORD and presentation states count them. Five points
         make a closed box, one a point.
     probability
-        The heat map's greatest value in the box; None at the peak.
+        The heat map's greatest value in the box, or the detector's score; None at the peak.
     """
 
     name: str
@@ -44,10 +44,14 @@ def marks(reading: Reading) -> list[Mark]:
         return []
     if reading.boxes:
         return [
-            Mark(f"Region {n}", _corners(box), box.probability)
+            Mark(_name(n, box), _corners(box), box.probability)
             for n, box in enumerate(reading.boxes, start=1)
         ]
     return [Mark("Peak", np.array([[reading.peak_x, reading.peak_y]], np.float64))]
+
+
+def _name(number: int, box: Box) -> str:
+    return f"Region {number}" + ("" if box.class_name is None else f" ({box.class_name})")
 
 
 def _corners(box: Box) -> NDArray[np.float64]:

@@ -39,6 +39,7 @@ LOW = Code("low", _SCHEME, "Probability, a deviation of the ensemble below")
 HIGH = Code("high", _SCHEME, "Probability, a deviation of the ensemble above")
 THRESHOLD = Code("threshold", _SCHEME, "Threshold of the decision")
 HEAT = Code("heat", _SCHEME, "Greatest probability of the heat map within")
+BOX = Code("box", _SCHEME, "Score that the detector gives to the region")
 DECISIONS: dict[Decision, Code] = {
     "fracture": Code("fracture", _SCHEME, "Probability of a fracture reaches the threshold"),
     "doubt": Code("doubt", _SCHEME, "Probability of a fracture between the two thresholds"),
@@ -114,6 +115,7 @@ def _part(
     frame: Frame, reading: Reading, mark: Mark
 ) -> PlanarROIMeasurementsAndQualitativeEvaluations:
     image = frame.source.image
+    what = HEAT if reading.best_box is None else BOX
     return PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             frame.uid(mark.name, frame.source.uid), identifier=mark.name
@@ -125,7 +127,7 @@ def _part(
         ),
         finding_type=_finding(reading),
         algorithm_id=_algorithm(frame),
-        measurements=[] if mark.probability is None else [_number(HEAT, mark.probability)],
+        measurements=[] if mark.probability is None else [_number(what, mark.probability)],
     )
 
 
@@ -150,5 +152,14 @@ def _algorithm(frame: Frame) -> AlgorithmIdentification:
             f"temperature: {model['temperature']}, fitted on {model['temperature_fitted_on']}",
             f"threshold: {model['threshold']}, {model['threshold_rule']}, "
             f"chosen on {model['threshold_chosen_on']}",
+            *_detector(frame),
         ],
     )
+
+
+def _detector(frame: Frame) -> list[str]:
+    model = frame.model
+    if not model.get("detector"):
+        return []
+    shown = f"boxes of {model['detector']} from {model['detector_confidence']:.4g}, "
+    return [shown + f"chosen on {model['detector_confidence_chosen_on']}"]
