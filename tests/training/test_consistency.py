@@ -75,7 +75,7 @@ def test_images_without_labels_change_what_is_learned_and_only_where_wanted(
 def test_few_labels_go_further_with_images_without(miniature, tiny, tmp_path) -> None:
     """Squares in noise, of which six are labeled: the others are told by what is sure."""
     recipe = Recipe(
-        canvas_px=48, epochs=20, batch_size=6, lr=2e-3, precision="32", ema_decay=0.8,
+        canvas_px=48, epochs=14, batch_size=6, lr=2e-3, precision="32", ema_decay=0.8,
         head_lr_factor=1.0, augmentation=Augmentation(rotate_degrees=5.0),
     )  # fmt: skip
     learned = recipe.model_copy(
