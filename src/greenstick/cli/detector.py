@@ -19,10 +19,16 @@ def detector_train(
     cohort: CohortFile,
     output: Annotated[Path, typer.Option("-o", help="Folder of the detector.")],
     backbone: Annotated[
-        str, typer.Option(help="A timm backbone, or yolox_nano.")
+        str,
+        typer.Option(
+            help="A timm backbone, or yolox_nano; with the extra 'yolo' yolov8n, s or m (by "
+            "ultralytics, AGPL-3.0); with the extra 'transformers' dfine_n, s or m, or "
+            "rtdetr_v2_r18 (Apache-2.0)."
+        ),
     ] = "mobilenetv2_100",
     weights: Annotated[
-        str, typer.Option(help="auto, hub, none, a file, or a classifier's checkpoint.")
+        str,
+        typer.Option(help="auto, hub, none, a file, or a folder; docs/detection.md, 'Weights'."),
     ] = "auto",
     classes: Annotated[
         str, typer.Option(help="one, by-box (as the cohort's boxes), or names with commas.")
@@ -43,12 +49,16 @@ def detector_train(
         detector_recipe,
         train_detector,
     )
+    from greenstick.models.detector_backends import backend_of, needed_backend
     from greenstick.models.detector_settings import DetectorSettings
     from greenstick.reports.terminal import status
 
     how, table = detector_recipe(pairs_of(recipe)), read_cohort(cohort)
     wanted = {"backbone": backbone, "weights": weights, "classes": box_classes(table, classes)}
     settings = checked(DetectorSettings, "Detector", "greenstick detector train --help", wanted)
+    backend = backend_of(backbone)
+    if backend is not None and needed_backend(backbone).note:
+        status.print(backend.note)
     with bar(status, "Decoding") as progress:
         decode(table, how.canvas_px, progress)
     with training_bar(status, "Training", figure="AP@0.5") as training:

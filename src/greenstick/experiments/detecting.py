@@ -1,11 +1,13 @@
 """Train a detector on a cohort, and find boxes in the images of one."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from greenstick.cohorts.checked import checked
 from greenstick.cohorts.cohort import Cohort
@@ -15,12 +17,19 @@ from greenstick.evidence.detection import Confidence, choose_confidence
 from greenstick.evidence.detection.predictions import on_truth
 from greenstick.evidence.detection.truth import truth_of
 from greenstick.files import write_whole
-from greenstick.models.card import CardOperatingPoint, TrainedOn
+from greenstick.models.card import NETWORK, CardOperatingPoint, TrainedOn
 from greenstick.models.cells import STRIDES
-from greenstick.models.detector import Detector
+from greenstick.models.detector import MERGE_IOU, Detector
+from greenstick.models.detector_backends import backend_of
 from greenstick.models.detector_checkpoint import load_detector, save_detector
-from greenstick.models.detector_settings import DetectorCard, DetectorSettings, manner_of
-from greenstick.models.finding import Manner
+from greenstick.models.detector_settings import (
+    DetectorCard,
+    DetectorSettings,
+    manner_of,
+    read_detector_card,
+)
+from greenstick.models.finding import Floats, Network
+from greenstick.reading.runtime import Runtime
 from greenstick.training.detection import fit_detector
 from greenstick.training.facts import fingerprint
 from greenstick.training.find import as_table, find_boxes
@@ -100,12 +109,17 @@ def train_detector(
         trainer_flags=trainer_flags,
         progress=progress,
     )
+    backend, model = backend_of(settings.backbone), fitted.model
+    tile_px = recipe.crop_px if recipe.canvas_px >= 2 * recipe.crop_px else 0
     card = DetectorCard(
         name=f"{folder.name}/{settings.backbone}",
-        detector=fitted.model.settings,
+        detector=model.settings,
         canvas_px=recipe.canvas_px,
-        flip_average=recipe.flip_average,
-        tile_px=recipe.crop_px if recipe.canvas_px >= 2 * recipe.crop_px else 0,
+        flip_average=recipe.flip_average and not model.sets,
+        # Tiles show a fracture more than once, whatever finds it.
+        merge_iou=MERGE_IOU if tile_px else model.merge_iou,
+        tile_px=tile_px,
+        license=backend.license if backend else "",
         training_data=TrainedOn(
             fingerprint=fingerprint(data.train),
             n_images=len(train),
@@ -113,7 +127,7 @@ def train_detector(
             n_positive=int(train.table["label"].sum()),
         ),
     )
-    found = _found(fitted.model, store, valid, keys, manner_of(card))
+    found = _found(model, store, valid, keys, card)
     confidence = _confidence(valid, found, classes=settings.classes)
     point = CardOperatingPoint(
         threshold=confidence.threshold,
@@ -121,7 +135,7 @@ def train_detector(
         chosen_on=confidence.chosen_on,
         n=confidence.n_images,
     )
-    save_detector(folder, fitted.model, card.model_copy(update={"operating_points": (point,)}))
+    save_detector(folder, model, card.model_copy(update={"operating_points": (point,)}))
     best = float(fitted.history["valid_ap"][fitted.best_epoch])
     return DetectorResult(folder, best, fitted.best_epoch, confidence)
 
@@ -153,12 +167,30 @@ def find_in_cohort(
             f"A detector cannot look at tiles of {tile_px} px.",
             remedy=f"Take a multiple of {STRIDES[-1]}, or 0 for the whole canvas.",
         )
-    model, card = load_detector(model_folder)
+    card = read_detector_card(model_folder)
+    model: Detector | Network
+    if tile_px in (None, card.tile_px):
+        model = _compiled(model_folder, card)
+    else:
+        model, card = load_detector(model_folder)
+        card = card.model_copy(update={"tile_px": tile_px})
     store = open_pixel_store(canvas_px=card.canvas_px)
     judged = cohort if split is None else _split(cohort, split)
     keys = decode(judged, card.canvas_px, progress)
-    manner = manner_of(card) if tile_px is None else replace(manner_of(card), tile_px=tile_px)
-    return _found(model, store, judged, keys, manner)
+    return _found(model, store, judged, keys, card)
+
+
+def _compiled(folder: Path, card: DetectorCard) -> Network:
+    """Return a detector as a reader runs it: quicker, and without the library that it is of."""
+    runtime = Runtime(folder / NETWORK, min(card.tile_px or card.canvas_px, card.canvas_px))
+
+    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        each = [runtime.values(images[i : i + 1]) for i in range(len(images))]
+        boxes, logits = (np.concatenate([one[n] for one in each]) for n in ("boxes", "logits"))
+        # A network of one class may leave its axis out.
+        return boxes, logits.reshape(*boxes.shape[:2], -1)
+
+    return network
 
 
 def _split(cohort: Cohort, name: str) -> Cohort:
@@ -191,10 +223,14 @@ def decode(cohort: Cohort, canvas_px: int, progress: Progress | None = None) -> 
 
 
 def _found(
-    model: Detector, store: PixelStore, cohort: Cohort, keys: list[bytes], manner: Manner
+    model: Detector | Network,
+    store: PixelStore,
+    cohort: Cohort,
+    keys: list[bytes],
+    card: DetectorCard,
 ) -> pl.DataFrame:
-    found = find_boxes(model, store, keys, manner)
-    return as_table(cohort.table["image"].to_list(), found, model.settings.classes)
+    found = find_boxes(model, store, keys, manner_of(card))
+    return as_table(cohort.table["image"].to_list(), found, card.detector.classes)
 
 
 def _confidence(valid: Cohort, found: pl.DataFrame, *, classes: tuple[str, ...]) -> Confidence:

@@ -21,6 +21,8 @@ from greenstick.models.settings import ClassifierSettings
 from greenstick.models.yolox import YoloxBody, YoloxBoxes, load_yolox
 
 YOLOX = "yolox_nano"
+#: Boxes of cells that overlap a surer one by more are dropped.
+MERGE_IOU = 0.5
 #: Who builds the networks of other libraries, which are imported only then.
 LIBRARIES = {"ultralytics": ultralytics_parts, "transformers": transformers_parts}
 
@@ -103,7 +105,7 @@ class Detector(nn.Module):
     @property
     def merge_iou(self) -> float:
         """Boxes that overlap a surer one by more are to be dropped; 1: none is."""
-        return 1.0 if self.sets else 0.5
+        return 1.0 if self.sets else MERGE_IOU
 
     def forward(self, images: Tensor) -> Detections:
         """Find boxes in a batch: float32 of shape (N, 1, H, W) in [0, 1], sides in steps of 32."""

@@ -19,7 +19,8 @@ class DetectorSettings(BaseModel):
 
     backbone: str = Field(
         default="mobilenetv2_100",
-        description="any timm model with stages of strides 8, 16 and 32, or yolox_nano",
+        description="any timm model with stages of strides 8, 16 and 32, yolox_nano, or one of "
+        "another library, as :mod:`greenstick.models.detector_backends` lists them",
     )
     classes: tuple[str, ...] = Field(
         default=("fracture",), min_length=1, description="what boxes are around"
@@ -27,7 +28,8 @@ class DetectorSettings(BaseModel):
     weights: str = Field(
         default="auto",
         description="as a classifier's, or the folder of a classifier's checkpoint to start from; "
-        "for yolox_nano its .onnx file",
+        "for yolox_nano its .onnx file, for YOLOv8 a .safetensors file, for D-FINE and RT-DETR a "
+        "folder of theirs",
     )
     batch_norm: Literal["keep", "fold"] = Field(
         default="keep",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from greenstick.cohorts.pixels import PixelStore
 from greenstick.models.detector import Detections, Detector
-from greenstick.models.finding import MOST, Floats, Manner, find_on, on_original
+from greenstick.models.finding import MOST, Floats, Manner, Network, find_on, on_original
 from greenstick.models.merging import Merged, merge
 
 
@@ -21,7 +21,7 @@ def merged_of(found: Detections, *, iou: float = 0.5) -> list[Merged]:
 
 
 def find_boxes(
-    model: Detector,
+    model: Detector | Network,
     store: PixelStore,
     keys: Sequence[bytes],
     manner: Manner | None = None,
@@ -34,7 +34,7 @@ def find_boxes(
     Parameters
     ----------
     model
-        Is put into evaluation mode; stays on its device.
+        Is put into evaluation mode, and stays on its device; or any runtime's network.
     store, keys
         The images.
     manner
@@ -44,14 +44,7 @@ def find_boxes(
     progress
         Called with (done, all) after each batch.
     """
-    model.eval()
-    device = next(model.parameters()).device
-
-    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        with torch.inference_mode():
-            found: Detections = model(torch.from_numpy(images).to(device))
-        return found.boxes.cpu().numpy(), found.logits.cpu().numpy()
-
+    network = _by_torch(model) if isinstance(model, Detector) else model
     merged: list[Merged] = []
     for start in range(0, len(keys), batch):
         some = list(keys[start : start + batch])
@@ -62,6 +55,18 @@ def find_boxes(
         if progress is not None:
             progress(len(merged), len(keys))
     return merged
+
+
+def _by_torch(model: Detector) -> Network:
+    model.eval()
+    device = next(model.parameters()).device
+
+    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        with torch.inference_mode():
+            found: Detections = model(torch.from_numpy(images).to(device))
+        return found.boxes.cpu().numpy(), found.logits.cpu().numpy()
+
+    return network
 
 
 def as_table(
