@@ -133,8 +133,7 @@ class Rows:
     def finish(self, *, seconds: float) -> Summary:
         """Put the parts together as the table, and return what is in it."""
         self._write()
-        whole = self._scan().unique(["path", "model_digest"], keep="last", maintain_order=True)
-        write_whole(self.table, whole.sink_parquet)
+        write_whole(self.table, self._latest().sink_parquet)
         shutil.rmtree(self.parts, ignore_errors=True)
         return self._summary(seconds)
 
@@ -195,6 +194,19 @@ class Rows:
             missing_columns="insert",
             cast_options=pl.ScanCastOptions(missing_struct_fields="insert"),
         )
+
+    def _latest(self) -> pl.LazyFrame:
+        """Return the rows, of each path and model the last alone.
+
+        What is kept in memory is a number a row; the rows themselves pass through.
+        """
+        key = pl.struct("path", "model_digest").hash(seed=0)
+        keys = self._scan().select(key.alias("key")).with_row_index("row").collect()
+        older = keys.filter(pl.col("key").is_duplicated() & ~pl.col("key").is_last_distinct())
+        if older.is_empty():
+            return self._scan()
+        left = ~pl.col("row").is_in(older["row"].implode())
+        return self._scan().with_row_index("row").filter(left).drop("row")
 
     def _part(self, number: int) -> Path:
         return self.parts / f"part-{number:06d}.parquet"
