@@ -17,10 +17,9 @@ import numpy as np
 from scipy.special import expit
 
 from greenstick.evidence.at_point import at_operating_point
-from greenstick.evidence.calibration import expected_error, intercept, slope
+from greenstick.evidence.calibration import judge_calibration
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import Estimate
-from greenstick.evidence.reliability import equal_width
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import ScoredRows
 
@@ -54,10 +53,10 @@ def draw(world: World, generator: np.random.Generator) -> ScoredRows:
     return ScoredRows(labels, expit(logits), patients, np.arange(world.images))
 
 
-def closed_forms(rows: ScoredRows) -> list[Estimate]:
-    """Judge a cohort by the figures whose intervals need no resampling."""
+def without_bootstrap(rows: ScoredRows, seed: int) -> list[Estimate]:
+    """Judge a cohort by the figures whose intervals need no resampling of patients."""
     called = at_operating_point(rows, rows.scores >= THRESHOLD)
-    return [auroc(rows), slope(rows), intercept(rows), *called]
+    return [auroc(rows), *judge_calibration(rows, seed=seed).estimates, *called]
 
 
 def figures(rows: ScoredRows, replicates: int, seed: int) -> list[Estimate]:
@@ -67,9 +66,7 @@ def figures(rows: ScoredRows, replicates: int, seed: int) -> list[Estimate]:
         e.model_copy(update={"name": f"{e.name} (bootstrap)"})
         for e in resampled.discrimination + resampled.calibration
     ]
-    ece = expected_error(rows, equal_width(rows.scores), seed=seed)
-    headline, *others = closed_forms(rows)
-    return [headline, *boot, *ece, *others]
+    return [*boot, *without_bootstrap(rows, seed)]
 
 
 def truth_of(alike: float) -> dict[str, float]:
@@ -83,7 +80,7 @@ def one(job: tuple[World, int, int]) -> list[tuple[str, float | None, float | No
     """Judge one simulated cohort."""
     world, replicates, seed = job
     rows = draw(world, np.random.default_rng(seed))
-    found = figures(rows, replicates, seed) if replicates else closed_forms(rows)
+    found = figures(rows, replicates, seed) if replicates else without_bootstrap(rows, seed)
     return [(e.name, e.lower, e.upper) for e in found]
 
 
@@ -114,7 +111,7 @@ def main() -> None:
     """Simulate every world and print one line a figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--simulations", type=int, default=2000)
-    parser.add_argument("--replicates", type=int, default=1000, help="0: closed forms only, quick.")
+    parser.add_argument("--replicates", type=int, default=1000, help="0: no bootstrap, quick.")
     parser.add_argument("--images", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--per-patient", type=int, nargs="+", default=[1, 4], help="Images of one.")
     parser.add_argument("--workers", type=int, default=2)

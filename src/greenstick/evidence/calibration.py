@@ -64,11 +64,12 @@ def expected_error(
     """Return the expected calibration error as everybody computes it, and without its bias.
 
     The plain ECE (Naeini et al. 2015) is never negative, so that noise alone makes it large in
-    small samples, and a bootstrap of it does not cover the truth. Here its interval comes from
-    inverting a test: the gaps between score and outcome are taken to be s times those observed,
-    plus normal noise with the covariance that patients show; the limits are the s at which the
-    observed ECE would be just too small or too large (test inversion, Davison & Hinkley 1997).
-    The s at which it would be the median gives the debiased estimate.
+    small samples, and a bootstrap of it does not cover the truth. Here a true size is believed
+    where the ECE observed is neither among the smallest nor among the largest of those drawn with
+    it: gaps between score and outcome of that size, plus noise with the covariance that patients
+    show (hybrid resampling, Chuang & Lai 2000). The gaps of that size are those nearest
+    to the observed ones: each is moved in proportion to its variance, and none past zero. For the
+    debiased estimate the observed gaps are scaled until the ECE observed is the median drawn.
 
     Parameters
     ----------
@@ -115,12 +116,10 @@ def _error(
     plain = float(size(gaps.sum(axis=0)))
     if rows.n_patients < 2:
         return [estimate(name, plain, None, None, "none: only one patient", rows, level)]
-    generator = np.random.Generator(np.random.PCG64(seed))
     tail = 0.5 - level / 2
-    lower, middle, upper = (
-        plain * scale for scale in _scales(gaps, size, (1 - tail, 0.5, tail), generator)
-    )
-    method = f"test inversion by patient, {binning.n} bins"
+    noise = _noise(gaps, np.random.Generator(np.random.PCG64(seed)))
+    lower, middle, upper = _sizes(gaps.sum(axis=0), noise, size, tail)
+    method = f"hybrid resampling by patient, {binning.n} bins"
     return [
         estimate(name, plain, lower, max(upper, plain), method, rows, level),
         estimate(
@@ -137,33 +136,50 @@ def _gaps(rows: ScoredRows, binning: Binning) -> Floats:
     return sums.reshape(rows.n_patients, binning.n) / len(rows)
 
 
-def _scales(
-    gaps: Floats, size: Size, shares: tuple[float, ...], generator: np.random.Generator
-) -> list[float]:
-    """Return for each share the scale of the true gaps at which it lies below the observed size."""
+def _noise(gaps: Floats, generator: np.random.Generator) -> Floats:
+    """Return (draws, bins) errors of the summed gaps, with the covariance that patients show.
+
+    That covariance is itself uncertain where there are few patients: the errors are Student's.
+    """
     m = len(gaps)
-    total = gaps.sum(axis=0)
-    residuals = gaps - total / m
-    covariance = residuals.T @ residuals * m / (m - 1)
-    values, vectors = np.linalg.eigh(covariance)
-    noise = generator.normal(size=(DRAWS, len(total))) * np.sqrt(np.maximum(values, 0))
-    noise = noise @ vectors.T
-    observed = size(total)
-
-    def excess(scale: float, share: float) -> float:
-        return float(np.quantile(size(scale * total + noise), share) - observed)
-
-    return [_root(partial(excess, share=share)) for share in shares]
+    residuals = gaps - gaps.mean(axis=0)
+    values, vectors = np.linalg.eigh(residuals.T @ residuals * m / (m - 1))
+    noise = generator.normal(size=(DRAWS, gaps.shape[1])) * np.sqrt(np.maximum(values, 0))
+    noise /= np.sqrt(generator.chisquare(m - 1, size=(DRAWS, 1)) / (m - 1))
+    return np.asarray(noise @ vectors.T)
 
 
-def _root(excess: Callable[[float], float]) -> float:
-    """Return where a rising function crosses zero, 0 where it starts above."""
-    if excess(0.0) >= 0:
-        return 0.0
-    high = 2.0
-    while excess(high) < 0:
-        high *= 2
-    return float(brentq(excess, 0.0, high, xtol=1e-6))
+def _sizes(total: Floats, noise: Floats, size: Size, tail: float) -> tuple[float, float, float]:
+    """Return the lower limit, the debiased value and the upper limit of the true size."""
+    variance = (noise**2).mean(axis=0)
+    reach = variance / max(float(np.sqrt(variance.sum())), 1e-300)
+    observed, varies = size(total), reach > 0
+    nearest = -float((np.abs(total[varies]) / reach[varies]).max(initial=0.0))
+
+    def moved(by: float) -> Floats:
+        return np.asarray(np.sign(total) * np.maximum(np.abs(total) + by * reach, 0.0))
+
+    def scaled(by: float) -> Floats:
+        return by * total
+
+    def believed(gaps: Callable[[float], Floats], share: float, low: float) -> float:
+        def excess(by: float) -> float:
+            return float(np.quantile(size(gaps(by) + noise), share) - observed)
+
+        return float(size(gaps(_root(excess, low))))
+
+    lower, upper = (believed(moved, share, nearest) for share in (1 - tail, tail))
+    return lower, float(np.clip(believed(scaled, 0.5, 0.0), lower, upper)), upper
+
+
+def _root(excess: Callable[[float], float], low: float) -> float:
+    """Return where a rising function crosses zero, ``low`` where it starts above."""
+    if excess(low) >= 0:
+        return low
+    step = 2.0
+    while excess(low + step) < 0:
+        step *= 2
+    return float(brentq(excess, low, low + step, xtol=1e-6))
 
 
 def estimate(
