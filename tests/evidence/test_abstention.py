@@ -5,6 +5,7 @@ import pytest
 
 from greenstick.decision.conformal import fit_conformal
 from greenstick.decision.triage import choose_triage
+from greenstick.errors import GreenstickError
 from greenstick.evidence.abstention import Abstention, judge_conformal, judge_triage
 from greenstick.evidence.intervals import wilson
 from greenstick.evidence.rows import ScoredRows
@@ -65,6 +66,48 @@ def test_limits_chosen_on_the_judged_rows_are_an_error(drawn_rows: Draw) -> None
     assert judge_triage(rows, own, name="test").findings[0].severity is Severity.ERROR
     named = fit_conformal(*_other(drawn_rows), fitted_on="test")
     assert judge_conformal(rows, named, name="test").findings[0].severity is Severity.ERROR
+
+
+def test_each_fold_is_judged_by_its_own_limits(drawn_rows: Draw) -> None:
+    rows = drawn_rows(400)
+    first = np.arange(400) < 150
+    folds = [first, ~first]
+    fitted = [drawn_rows(200, seed=seed) for seed in (8, 9)]
+    triages = [choose_triage(f.labels, f.scores, chosen_on=f"v{i}") for i, f in enumerate(fitted)]
+    found = judge_triage(rows, triages, name="test", folds=folds)
+    parts = [
+        values(judge_triage(rows.take(fold), one, name="test"))
+        for one, fold in zip(triages, folds, strict=True)
+    ]
+    pooled = (150 * parts[0]["doubt rate"] + 250 * parts[1]["doubt rate"]) / 400
+    assert values(found)["doubt rate"] == pytest.approx(pooled)
+    assert found.findings[0].message == "Limits: v0, v1."
+    sets = [fit_conformal(f.labels, f.scores, fitted_on="v") for f in fitted]
+    errors = [
+        values(judge_conformal(rows.take(fold), one, name="test"))["error"]
+        for one, fold in zip(sets, folds, strict=True)
+    ]
+    judged = judge_conformal(rows, sets, name="test", folds=folds)
+    assert values(judged)["error"] == pytest.approx((150 * errors[0] + 250 * errors[1]) / 400)
+
+
+def test_a_fold_whose_limits_were_chosen_on_it_is_found_out(drawn_rows: Draw) -> None:
+    rows = drawn_rows(400)
+    first = np.arange(400) < 200
+    leaked = choose_triage(rows.labels[first], rows.scores[first], chosen_on="valid")
+    honest = choose_triage(*_other(drawn_rows), chosen_on="valid")
+    found = judge_triage(rows, [leaked, honest], name="test", folds=[first, ~first])
+    assert found.findings[0].severity is Severity.ERROR
+    swapped = judge_triage(rows, [honest, leaked], name="test", folds=[first, ~first])
+    assert swapped.findings[0].severity is Severity.PASSED
+
+
+def test_folds_that_leave_rows_out_are_refused(drawn_rows: Draw) -> None:
+    rows, one = drawn_rows(200), choose_triage(*_other(drawn_rows), chosen_on="valid")
+    first = np.arange(200) < 100
+    for folds in ([first, first], [first], ()):
+        with pytest.raises(GreenstickError, match="no limits of their own"):
+            judge_triage(rows, [one, one], name="test", folds=folds)
 
 
 def _other(drawn_rows: Draw) -> tuple[object, object]:

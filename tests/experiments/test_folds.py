@@ -24,7 +24,7 @@ FOLDS = ("test_resnet-repeat0-fold0", "test_resnet-repeat0-fold1")
 @pytest.fixture(scope="module")
 def two_folds(spots: Path, experiment_on: Any) -> Experiment:
     split = {"method": "kfold", "folds": 2, "valid_fraction": 0.4}
-    return experiment_on(spots, split=split, recipe={"epochs": 4})
+    return experiment_on(spots, split=split, recipe={"epochs": 4}, decision={"doubt": True})
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,21 @@ def test_every_image_is_tested_once(one_by_one: Path) -> None:
     evidence = read_evidence(one_by_one / "evidence.json")
     assert [point.fold for point in evidence.operating_points] == [0, 1]
     assert not evidence.untrue
+
+
+def test_each_fold_answers_by_limits_of_its_own(one_by_one: Path) -> None:
+    test = pl.read_parquet(one_by_one / "scores.parquet").filter(split="test")
+    between = []
+    for fold, name in enumerate(FOLDS):
+        points = read_card(one_by_one / "models" / name).operating_points[1:]
+        limits = {point.rule: point.threshold for point in points}
+        mine = test.filter(fold=fold)["score"]
+        between.extend(mine.is_between(limits["sensitivity"], limits["specificity"], closed="left"))
+    evidence = read_evidence(one_by_one / "evidence.json")
+    doubt, *_ = evidence.triage
+    assert (doubt.name, doubt.n_images) == ("doubt rate", 60)
+    assert doubt.value == pytest.approx(sum(between) / 60)
+    assert evidence.conformal[0].n_images == 60
 
 
 def test_the_folds_make_a_model_to_read_with(one_by_one: Path) -> None:

@@ -1,12 +1,16 @@
 """What may be given to a judgment, put into order."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import polars as pl
 
 from greenstick.decision.calibration import Calibration
 from greenstick.decision.operating_points import OperatingPoint
+from greenstick.decision.provenance import ChosenOn
 from greenstick.errors import GreenstickError
+
+C = TypeVar("C", bound=ChosenOn)
 
 
 def one_model(scores: pl.DataFrame) -> str:
@@ -31,11 +35,11 @@ def check_range(specificities: tuple[float, float] | None) -> None:
         )
 
 
-def as_list(point: OperatingPoint | Sequence[OperatingPoint] | None) -> list[OperatingPoint]:
-    """Return none, one or several operating points as a list."""
-    if point is None:
+def as_list(given: C | Sequence[C] | None) -> list[C]:
+    """Return none, one or several operating points, or the like, as a list."""
+    if given is None:
         return []
-    return [point] if isinstance(point, OperatingPoint) else list(point)
+    return list(given) if isinstance(given, Sequence) else [given]
 
 
 def calibrations_of(

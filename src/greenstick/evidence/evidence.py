@@ -107,9 +107,9 @@ class Evidence(Record):
         What the figures show; the last two where scores are probabilities.
     triage
         Of three answers (see :func:`~greenstick.evidence.abstention.judge_triage`): ``doubt rate``,
-        ``sensitivity``, ``specificity`` and others; empty in cross-validation.
+        ``sensitivity``, ``specificity`` and others; in cross-validation by each fold's own limits.
     conformal
-        Of conformal sets: ``error`` and how much they say; empty in cross-validation.
+        Of conformal sets: ``error`` and how much they say; likewise.
     localisation
         Filled by the caller from :mod:`greenstick.evidence.localisation`.
     subgroups

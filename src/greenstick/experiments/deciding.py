@@ -12,6 +12,7 @@ from scipy.special import expit
 
 from greenstick.cohorts.cohort import Cohort
 from greenstick.decision.calibration import Temperature, fit_temperature
+from greenstick.decision.conformal import Conformal, fit_conformal
 from greenstick.decision.nested import fit_inside, inner_name
 from greenstick.decision.operating_points import OperatingPoint, choose_operating_point, decide
 from greenstick.decision.triage import Triage, choose_triage
@@ -78,8 +79,8 @@ class Decision:
     ----------
     temperature, point
         Of a fracture of any kind.
-    triage
-        The two thresholds of three answers.
+    triage, conformal
+        The two thresholds of three answers, and the limits of conformal sets.
     doubt
         Whether readings give three answers.
     classes
@@ -90,6 +91,7 @@ class Decision:
     temperature: Temperature
     point: OperatingPoint
     triage: Triage
+    conformal: Conformal
     doubt: bool = False
     classes: ClassDecision | None = None
 
@@ -183,19 +185,24 @@ def decide_on(
         fold=fold.fold,
         repeat=fold.repeat,
     )
-    triage = _triage(rows, temperature.apply(logits[:, 0]), how, point.chosen_on)
-    return Decision(settings, temperature, point, triage, how.doubt)
+    doubt = _doubt(rows, temperature.apply(logits[:, 0]), how, point.chosen_on)
+    return Decision(settings, temperature, point, *doubt, how.doubt)
 
 
-def _triage(rows: pl.DataFrame, scores: Floats, how: DecisionSection, where: str) -> Triage:
-    return choose_triage(
-        rows["label"].to_numpy(),
+def _doubt(
+    rows: pl.DataFrame, scores: Floats, how: DecisionSection, where: str
+) -> tuple[Triage, Conformal]:
+    labels, images = rows["label"].to_numpy(), rows["image"].to_list()
+    thresholds = choose_triage(
+        labels,
         scores,
         sensitivity=how.doubt_sensitivity,
         specificity=how.doubt_specificity,
         chosen_on=where,
-        images=rows["image"].to_list(),
+        images=images,
     )
+    sets = fit_conformal(labels, scores, error=how.conformal_error, fitted_on=where, images=images)
+    return thresholds, sets
 
 
 def decide_by(
@@ -235,8 +242,8 @@ def decide_by(
     point = choose_operating_point(
         labels, scores, rule=how.rule, target=how.target, images=images, **place
     )
-    triage = _triage(rows, scores, how, where)
-    return Decision(settings, temperature, point, triage, how.doubt, classes)
+    doubt = _doubt(rows, scores, how, where)
+    return Decision(settings, temperature, point, *doubt, how.doubt, classes)
 
 
 def scores_of(what: Said, split: str, fold: Fold, decision: Decision) -> pl.DataFrame:

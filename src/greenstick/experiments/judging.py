@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from greenstick.decision.calibration import Temperature
-from greenstick.decision.conformal import fit_conformal
 from greenstick.decision.operating_points import OperatingPoint
 from greenstick.evidence.abstention import judge_conformal, judge_triage
 from greenstick.evidence.comparisons import Contender, compare_all, write_comparisons
 from greenstick.evidence.evidence import Evidence, evaluate, write_evidence
 from greenstick.evidence.localisation import localisation
 from greenstick.evidence.multiclass import evaluate_classes, write_class_evidence
-from greenstick.evidence.rows import to_rows
+from greenstick.evidence.rows import rows_of, to_rows
 from greenstick.experiments.classes import headline
 from greenstick.experiments.concluding import Concluded
+from greenstick.experiments.deciding import Decision
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.run_folder import RunFolder, opened_test_at
 from greenstick.findings import Finding, Severity
@@ -124,8 +124,9 @@ def _judge(
 ) -> Evidence:
     backbone = concluded[0].fold.backbone
     decisions = [each.decision for each in concluded]
+    table = run.table("scores").filter(split="test", model=backbone)
     evidence = evaluate(
-        run.table("scores").filter(split="test", model=backbone),
+        table,
         point=[decision.point for decision in decisions],
         calibration=[decision.temperature for decision in decisions],
         rows="test",
@@ -135,25 +136,22 @@ def _judge(
     )
     explained = run.table("explanations").filter(pl.col("model") == backbone)
     evidence = evidence.with_localisation(localisation(explained, seed=experiment.seed))
-    if len(concluded) == 1:  # the folds of a cross-validation have limits of their own
-        evidence = _with_doubt(evidence, concluded[0], experiment)
+    evidence = _with_doubt(evidence, table, decisions)
     return evidence.model_copy(update={"findings": [*evidence.findings, *findings]})
 
 
-def _with_doubt(evidence: Evidence, one: Concluded, experiment: Experiment) -> Evidence:
-    """Add what three answers, and sets that promise an error, are worth on the test rows."""
-    valid, test = (one.scores.filter(split=split) for split in ("valid", "test"))
-    limits = fit_conformal(
-        valid["label"].to_numpy(),
-        valid["score"].to_numpy(),
-        error=experiment.decision.conformal_error,
-        fitted_on="valid",
-        images=valid["image"].to_list(),
-    )
+def _with_doubt(evidence: Evidence, test: pl.DataFrame, decisions: list[Decision]) -> Evidence:
+    """Add what three answers, and sets that promise an error, are worth on the test rows.
+
+    Each fold answers by its own limits; the folds' answers are judged together.
+    """
     rows = to_rows(test)
+    folds = [rows_of(test, decision.point) for decision in decisions]
+    triages = [decision.triage for decision in decisions]
+    sets = [decision.conformal for decision in decisions]
     return evidence.with_abstention(
-        judge_triage(rows, one.decision.triage, name="test"),
-        judge_conformal(rows, limits, name="test"),
+        judge_triage(rows, triages, name="test", folds=folds),
+        judge_conformal(rows, sets, name="test", folds=folds),
     )
 
 
