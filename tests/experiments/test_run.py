@@ -1,6 +1,7 @@
 """Whole runs on a cohort of bright spots: what is promised of the run folder holds."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from greenstick.cohorts.cohort import read_cohort, write_cohort
 from greenstick.errors import GreenstickError
+from greenstick.evidence.detection import read_detection
 from greenstick.evidence.evidence import read_evidence
 from greenstick.experiments import fitting
 from greenstick.models.checkpoint import load_checkpoint
 from greenstick.models.familiar import read_familiar
+from greenstick.reports.page import write_report
 
 ONE_EPOCH = {"epochs": 1}
 
@@ -24,6 +27,21 @@ def finished(
     folder = tmp_path_factory.mktemp("runs") / "spots"
     run(experiment_on(spots, decision={"doubt": True}), folder)
     return folder
+
+
+def test_boxes_of_heat_maps_are_judged_where_there_are_true_ones(
+    finished: Path, tmp_path: Path
+) -> None:
+    evidence = read_detection(finished / "heat_boxes.json")
+    found = pl.read_parquet(finished / "heat_boxes.parquet")
+    tested = pl.read_parquet(finished / "scores.parquet").filter(split="test")
+    assert evidence.n_images == tested["image"].n_unique()
+    assert evidence.n_predictions == found.height
+    assert evidence.n_boxes == tested["label"].sum()
+    shutil.copytree(finished, tmp_path / "run")
+    html = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "Boxes of the heat map" in html
+    assert f"{evidence.estimate('mAP@0.3').value:.3f}" in html
 
 
 def test_a_run_leaves_everything_that_was_promised(finished: Path) -> None:
@@ -38,6 +56,8 @@ def test_a_run_leaves_everything_that_was_promised(finished: Path) -> None:
         "history.parquet",
         "scores.parquet",
         "explanations.parquet",
+        "heat_boxes.parquet",
+        "heat_boxes.json",
         "evidence.json",
         "overlays",
         "overlays.parquet",

@@ -20,6 +20,7 @@ from greenstick.experiments.costs import costs_of
 from greenstick.experiments.effort import PLAIN_EFFORT, Effort
 from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
+from greenstick.experiments.heat_boxes import judge_heat_boxes
 from greenstick.experiments.judging import first_class, incomplete, judge, searched
 from greenstick.experiments.learning_curve import draw_learning_curves
 from greenstick.experiments.pictures import write_overlays
@@ -106,6 +107,7 @@ def run_experiment(
             *restored_findings(run),
         ]
         evidence = judge(run, experiment, concluded, findings)
+        judge_heat_boxes(run, cohort, experiment, concluded)
     write_evidence(evidence, run / "evidence.json")
     if not missing:
         run.remove_work()

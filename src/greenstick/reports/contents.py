@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from greenstick.cohorts.cohort import Cohort, read_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.comparisons import Comparisons, read_comparisons
+from greenstick.evidence.detection import DetectionEvidence, read_detection
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence, read_evidence
 from greenstick.findings import Finding, Severity
@@ -127,6 +128,8 @@ class RunContents:
         Of each backbone, and of each pair of them, where there are several.
     learning_curves
         One a backbone.
+    heat_boxes
+        Of the boxes around what stands out of heat maps, where the cohort has true boxes.
     """
 
     path: Path
@@ -148,6 +151,7 @@ class RunContents:
     evidences: dict[str, Evidence]
     comparison: Comparisons | None
     learning_curves: list[LearningCurveFacts]
+    heat_boxes: DetectionEvidence | None
 
 
 def read_contents(path: Path) -> RunContents:
@@ -182,11 +186,16 @@ def read_contents(path: Path) -> RunContents:
         },
         comparison=_comparison(path / "comparison.json"),
         learning_curves=_learning_curves(path / "learning_curve.json"),
+        heat_boxes=_detection(path / "heat_boxes.json"),
     )
 
 
 def _comparison(path: Path) -> Comparisons | None:
     return read_comparisons(path) if path.is_file() else None
+
+
+def _detection(path: Path) -> DetectionEvidence | None:
+    return read_detection(path) if path.is_file() else None
 
 
 def _learning_curves(path: Path) -> list[LearningCurveFacts]:

@@ -1,5 +1,6 @@
 """The page of a detector's boxes: ``greenstick evaluate boxes``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,14 +78,37 @@ def write_detection_page(folder: Path) -> Path:
     return write_page(page, folder / (BESIDE_RUN if beside else ALONE))
 
 
+@dataclass(frozen=True, eq=False)
+class HeatBoxes:
+    """What the boxes of a classifier's heat maps are worth, for the report of its run."""
+
+    evidence: DetectionEvidence
+    estimates: list[Estimate]
+    froc: Markup
+
+
+def heat_boxes(evidence: DetectionEvidence | None) -> HeatBoxes | None:
+    """Return the figures that matter of a heat map's boxes; None where none were measured."""
+    if evidence is None or not evidence.froc_curve.x:
+        return None
+    wanted = ("mAP@0.3", "mAP@0.5", "precision", "recall", "false positives an image")
+    rates = ("sensitivity at 1/4 FP an image", "sensitivity at 1 FP an image")
+    mean = find(evidence.froc, "mean FROC sensitivity")
+    return HeatBoxes(
+        evidence=evidence,
+        estimates=[evidence.estimate(name) for name in (*wanted, *rates)],
+        froc=figures.froc(evidence.froc_curve, mean, _on_froc(evidence, "operating point")),
+    )
+
+
 def _context(
     evidence: DetectionEvidence, valid: DetectionEvidence | None, folder: Path
 ) -> dict[str, Any]:
     groups = {
-        "Boxes": _rows(evidence.average_precision, valid and valid.average_precision),
-        "Ranking": _rows(evidence.rankings, valid and valid.rankings),
-        "FROC": _rows(evidence.froc, valid and valid.froc),
-        "At the confidence": _rows(evidence.at_confidence, valid and valid.at_confidence),
+        "Boxes": _rows(evidence.average_precision, valid.average_precision if valid else ()),
+        "Ranking": _rows(evidence.rankings, valid.rankings if valid else ()),
+        "FROC": _rows(evidence.froc, valid.froc if valid else ()),
+        "At the confidence": _rows(evidence.at_confidence, valid.at_confidence if valid else ()),
     }
     every = [row for rows in groups.values() for row in rows]
     methods = dict.fromkeys(row.estimate.method for row in every)
@@ -110,8 +134,8 @@ def _context(
     }
 
 
-def _rows(estimates: list[Estimate], others: list[Estimate] | None) -> list[Row]:
-    by_name = {one.name: one for one in others or ()}
+def _rows(estimates: Sequence[Estimate], others: Sequence[Estimate]) -> list[Row]:
+    by_name = {one.name: one for one in others}
     return [Row(one.name, one, by_name.get(one.name)) for one in estimates]
 
 
@@ -185,27 +209,27 @@ def _figures(evidence: DetectionEvidence) -> dict[str, Markup | None]:
     return drawn
 
 
-def _point(evidence: DetectionEvidence, x: str, y: str) -> tuple[Estimate, Estimate, str] | None:
-    across, up = (find(evidence.at_confidence, name) for name in (x, y))
-    if evidence.confidence is None or across is None or up is None:
-        return None
-    return across, up, f"score {number(evidence.confidence.threshold)}"
-
-
-def _on_froc(evidence: DetectionEvidence) -> figures.MarkedPoint | None:
-    return _marked(_point(evidence, "false positives an image", "recall"))
+def _on_froc(evidence: DetectionEvidence, name: str = "") -> figures.MarkedPoint | None:
+    return _marked(evidence, "false positives an image", "recall", name)
 
 
 def _on_precision(evidence: DetectionEvidence) -> figures.MarkedPoint | None:
-    return _marked(_point(evidence, "recall", "precision"))
+    return _marked(evidence, "recall", "precision")
 
 
-def _marked(found: tuple[Estimate, Estimate, str] | None) -> figures.MarkedPoint | None:
-    if found is None:
+def _marked(
+    evidence: DetectionEvidence, x: str, y: str, name: str = ""
+) -> figures.MarkedPoint | None:
+    """Return two of the figures at the confidence as a point of a curve."""
+    across, up = (find(evidence.at_confidence, one) for one in (x, y))
+    if evidence.confidence is None or across is None or up is None:
         return None
-    across, up, name = found
     return figures.MarkedPoint(
-        name, across.value or 0.0, up.value or 0.0, _limits(across), _limits(up)
+        name=name or f"score {number(evidence.confidence.threshold)}",
+        x=across.value or 0.0,
+        y=up.value or 0.0,
+        x_interval=_limits(across),
+        y_interval=_limits(up),
     )
 
 

@@ -16,7 +16,7 @@ from greenstick.reports.cases import CaseGroup, read_cases
 from greenstick.reports.checklist_page import NAME as CHECKLIST
 from greenstick.reports.checklist_page import write_checklist
 from greenstick.reports.contents import RunContents, read_contents
-from greenstick.reports.detection_page import BESIDE_RUN
+from greenstick.reports.detection_page import BESIDE_RUN, heat_boxes
 from greenstick.reports.exploring import Exploration, explore
 from greenstick.reports.flow import Flow, count_flow, draw_flow
 from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
@@ -96,6 +96,7 @@ def _context(contents: RunContents) -> dict[str, Any]:
         "fit_keys": fit_keys(contents.scores),
         "cases": _cases(contents, columns),
         "boxes": _boxes(contents),
+        "heat_boxes": heat_boxes(contents.heat_boxes),
         "subgroups": _by_column(evidence.subgroups),
         "subgroup_forest": _subgroup_forest(evidence),
         "too_small": [_subgroup_name(one) for one in evidence.subgroups if one.too_small],
