@@ -181,7 +181,7 @@ def transformers_parts(name: str, classes: tuple[str, ...], weights: str) -> Det
     """
     needed_backend(name)
     with _quiet():
-        kind, config, loss = _planned(name, classes)
+        kind, config, loss = planned(name, classes)
         if weights in ("auto", "none"):
             network, origin = kind(config), "from scratch"
         else:
@@ -238,8 +238,8 @@ def _hub_name(name: str) -> str:
     return HUB[name]
 
 
-def _planned(name: str, classes: tuple[str, ...]) -> tuple[Any, Any, Callable[..., Any]]:
-    """Return the library's class, its settings, and its loss."""
+def planned(name: str, classes: tuple[str, ...]) -> tuple[Any, Any, Callable[..., Any]]:
+    """Return the class of a network in the library, its settings, and its loss."""
     from transformers import (
         DFineConfig,
         DFineForObjectDetection,

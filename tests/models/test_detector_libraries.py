@@ -1,0 +1,246 @@
+"""Detectors of other libraries keep the contract of the others, and give what they give there."""
+
+import builtins
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import openvino
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.ops import box_convert
+
+from greenstick.errors import GreenstickError
+from greenstick.models import detector_backends
+from greenstick.models.detector import Detections, Detector, build_detector
+from greenstick.models.detector_backends import BACKENDS, backend_of, needed_backend
+from greenstick.models.detector_checkpoint import load_detector, save_detector
+from greenstick.models.detector_parts import TrueBatch
+from greenstick.models.detector_settings import DetectorCard, DetectorSettings
+
+CLASSES = ("wrist", "ankle")
+PX = 64
+TRUTH = TrueBatch(
+    boxes=torch.tensor(
+        [
+            [[5.0, 5, 30, 30], [30, 20, 60, 60]],
+            [[0.0, 0, 0, 0], [0, 0, 0, 0]],
+            [[5.0, 6, 27, 60], [0, 0, 2, 2]],
+        ]
+    ),
+    classes=torch.tensor([[0, 1], [0, 0], [1, 0]]),
+    annotated=torch.tensor([True, True, False]),
+)
+
+
+def settings_of(backbone: str, weights: str = "none") -> DetectorSettings:
+    pytest.importorskip(backend_of(backbone).package)
+    return DetectorSettings(backbone=backbone, classes=CLASSES, weights=weights)
+
+
+def drawn(backbone: str) -> Detector:
+    settings = settings_of(backbone)
+    torch.manual_seed(0)
+    return build_detector(settings)
+
+
+@pytest.fixture(scope="module", params=["yolov8n", "dfine_test"])
+def model(request: pytest.FixtureRequest) -> Detector:
+    return drawn(request.param)
+
+
+def card_of(model: Detector) -> DetectorCard:
+    return DetectorCard(name="mine", detector=model.settings, canvas_px=PX)
+
+
+def test_weights_come_back_and_nothing_is_written_twice(model: Detector, tmp_path: Path) -> None:
+    save_detector(tmp_path, model.eval(), card_of(model), onnx=False)
+    again, _ = load_detector(tmp_path)
+    images = torch.rand(2, 1, PX, PX)
+    with torch.no_grad():
+        for one, other in zip(model(images), again(images), strict=True):
+            torch.testing.assert_close(one, other)
+    places = [value.data_ptr() for value in model.state_dict().values() if value.numel()]
+    assert len(places) == len(set(places))
+
+
+def test_the_loss_falls_and_reaches_every_weight(model: Detector) -> None:
+    model.train()
+    torch.manual_seed(1)
+    images = torch.rand(3, 1, PX, PX)
+    trained = [value for value in model.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(trained, 1e-3)
+    losses = []
+    for _ in range(4):
+        torch.manual_seed(2)
+        found, loss = model.judged(images, TRUTH)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert all(value.grad is not None for value in trained)
+    assert found.logits.shape == (*found.boxes.shape[:2], len(CLASSES))
+
+
+def test_images_without_known_boxes_teach_nothing(model: Detector) -> None:
+    model.eval()
+    images = torch.rand(3, 1, PX, PX)
+    nobody = TrueBatch(TRUTH.boxes, TRUTH.classes, torch.zeros(3, dtype=torch.bool))
+    two = TrueBatch(TRUTH.boxes[:2], TRUTH.classes[:2], TRUTH.annotated[:2])
+    with torch.no_grad():
+        assert float(model.judged(images, nobody)[1]) == 0.0
+        found, loss = model.judged(images, TRUTH)
+        torch.testing.assert_close(model.judged(images[:2], two)[1], loss)
+        torch.testing.assert_close(found.boxes, model(images).boxes)
+
+
+def test_first_stages_are_frozen_by_number(model: Detector) -> None:
+    model.freeze(2)
+    frozen = {name for name, p in model.backbone.named_parameters() if not p.requires_grad}
+    model.freeze(None)
+    more = {name for name, p in model.backbone.named_parameters() if not p.requires_grad}
+    model.freeze(0)
+    assert set() < frozen < more
+
+
+def settled(model: Detector) -> Detector:
+    """Return a set detector whose queries differ clearly, as a trained one's do."""
+    if model.sets:
+        with torch.no_grad():
+            model.head.network.enc_score_head.weight.mul_(100.0)
+    return model.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["yolov8n", "dfine_test"])
+def test_the_export_agrees(backbone: str, tmp_path: Path) -> None:
+    model = settled(drawn(backbone))
+    save_detector(tmp_path, model, card_of(model))
+    images = torch.rand(3, 1, PX, PX)
+    with torch.no_grad():
+        expected = model(images)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    by_onnx = session.run(["boxes", "logits"], {"images": images.numpy()})
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.compile_model(tmp_path / "model.onnx", "CPU", options)
+    found = compiled({"images": images.numpy()})
+    for boxes, logits in (by_onnx, (found["boxes"], found["logits"])):
+        np.testing.assert_allclose(boxes / PX, expected.boxes / PX, atol=1e-4)
+        np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
+
+
+def test_yolo_gives_what_ultralytics_gives() -> None:
+    model = drawn("yolov8n")
+    from ultralytics.nn.tasks import DetectionModel
+    from ultralytics.utils import DEFAULT_CFG
+
+    torch.manual_seed(0)
+    theirs = DetectionModel("yolov8n.yaml", nc=len(CLASSES), verbose=False).eval()
+    theirs.args = DEFAULT_CFG
+    images = torch.rand(2, 1, 96, 64)
+    with torch.no_grad():
+        (expected, _), found = theirs(images.expand(-1, 3, -1, -1)), model.eval()(images)
+    corners = box_convert(expected[:, :4].transpose(1, 2), "cxcywh", "xyxy")
+    torch.testing.assert_close(found.boxes, corners, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(torch.sigmoid(found.logits), expected[:, 4:].transpose(1, 2))
+    boxes = TRUTH.boxes[0] / torch.tensor([64.0, 96, 64, 96])
+    batch = {
+        "img": images.expand(-1, 3, -1, -1),
+        "batch_idx": torch.zeros(2),
+        "cls": TRUTH.classes[0][:, None].float(),
+        "bboxes": box_convert(boxes, "xyxy", "cxcywh"),
+    }
+    truth = TrueBatch(TRUTH.boxes[:2], TRUTH.classes[:2], TRUTH.annotated[:2])
+    with torch.no_grad():
+        loss = theirs.loss(batch)[0].sum() / 2  # theirs counts each image
+        torch.testing.assert_close(model.judged(images, truth)[1], loss)
+
+
+@pytest.mark.parametrize("backbone", ["dfine_test", "rtdetr_v2_r18"])
+def test_a_set_is_what_transformers_gives(backbone: str) -> None:
+    model = drawn(backbone).eval()
+    images = torch.rand(1, 1, 128, 128)
+    unknown = TrueBatch(TRUTH.boxes[:1], TRUTH.classes[:1], torch.tensor([False]))
+    with torch.no_grad():  # judging goes the library's own way
+        expected, _ = model.judged(images, unknown)
+        found = model(images)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other)
+    assert model.merge_iou == 1.0
+
+
+def test_a_small_canvas_is_refused() -> None:
+    with pytest.raises(GreenstickError, match=r"fewer cells than this detector has queries \(300"):
+        drawn("dfine_n")(torch.rand(1, 1, 64, 64))
+
+
+def test_weights_are_taken_as_tensors_alone(tmp_path: Path) -> None:
+    pytest.importorskip("ultralytics")
+    from ultralytics.nn.tasks import DetectionModel
+
+    of_coco = DetectionModel("yolov8n.yaml", nc=80, verbose=False)
+    save_file(of_coco.state_dict(), tmp_path / "n.safetensors")
+    model = build_detector(settings_of("yolov8n", str(tmp_path / "n.safetensors")))
+    own, given = model.backbone.state_dict(), of_coco.model.state_dict()
+    assert all(torch.equal(value, given[name]) for name, value in own.items())
+    assert model.origin.startswith("n.safetensors: yolov8n, ")
+    (tmp_path / "n.pt").write_bytes(b"\x80\x04.")
+    (tmp_path / "broken.safetensors").write_bytes(b"no tensors")
+    for size, name, said in (
+        ("yolov8s", "n.safetensors", "is not yolov8s"),
+        ("yolov8n", "n.pt", "no safetensors file"),
+        ("yolov8n", "absent.safetensors", "no weights file"),
+        ("yolov8n", "broken.safetensors", "is damaged"),
+    ):
+        with pytest.raises(GreenstickError, match=said):
+            build_detector(settings_of(size, str(tmp_path / name)))
+
+
+def test_a_set_starts_from_a_folder_of_safetensors(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from greenstick.models.detector_transformers import planned
+
+    kind, config, _ = planned("dfine_test", tuple("abcdefgh"))
+    torch.manual_seed(3)
+    kind(config).save_pretrained(tmp_path / "tiny")
+    model = build_detector(settings_of("dfine_test", str(tmp_path / "tiny")))
+    torch.manual_seed(3)
+    given = kind(config).model.backbone.model.state_dict()
+    own = model.backbone.network.state_dict()
+    assert all(torch.equal(value, given[name]) for name, value in own.items())
+    assert model.origin == "tiny: dfine_test, without its classes"
+    (tmp_path / "pickled").mkdir()
+    (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    for backbone, folder, said in (
+        ("dfine_test", "pickled", "no model.safetensors"),
+        ("dfine_n", "tiny", "is not dfine_n"),
+    ):
+        with pytest.raises(GreenstickError, match=said):
+            build_detector(settings_of(backbone, str(tmp_path / folder)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda one: one.extra)
+def test_an_extra_that_is_missing_is_named(
+    backend: detector_backends.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector_backends, "find_spec", lambda _: None)
+    for backbone in backend.backbones:
+        with pytest.raises(GreenstickError) as caught:
+            needed_backend(backbone)
+        assert caught.value.remedy == f"pip install 'greenstick[{backend.extra}]'"
+        with pytest.raises(GreenstickError, match="is not installed"):
+            build_detector(DetectorSettings(backbone=backbone))
+
+
+def test_the_core_imports_neither_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def guarded(name: str, *args: object, **kwargs: object) -> object:
+        assert name.partition(".")[0] not in ("ultralytics", "transformers"), name
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", guarded)
+    model = build_detector(DetectorSettings(backbone="yolox_nano", weights="none")).eval()
+    assert isinstance(model(torch.rand(1, 1, 32, 32)), Detections)
