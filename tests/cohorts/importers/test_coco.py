@@ -13,7 +13,7 @@ from pycocotools.mask import encode
 
 from greenstick.cohorts.cohort import read_cohort, write_cohort
 from greenstick.cohorts.importers import import_cohort, import_settings
-from greenstick.cohorts.importers.outlines import box_of_mask, box_of_polygons, outline_of
+from greenstick.cohorts.outlines import box_of_mask, box_of_polygons, outline_of
 from greenstick.errors import GreenstickError
 
 MakeImages = Callable[..., list[Path]]
@@ -42,6 +42,17 @@ def mark(image: int, category: int, **more: object) -> dict[str, Any]:
 
 def box(x: float, y: float, width: float, height: float, name: str) -> dict[str, object]:
     return {"x": x, "y": y, "width": width, "height": height, "class": name}
+
+
+def listing(images: list[tuple[Any, Any]], categories: list[tuple[Any, Any]]) -> str:
+    """Return a COCO file without annotations, of (id, name) pairs."""
+    return json.dumps(
+        {
+            "images": [{"id": key, "file_name": name} for key, name in images],
+            "categories": [{"id": key, "name": name} for key, name in categories],
+            "annotations": [],
+        }
+    )
 
 
 def test_labels_boxes_and_types(images: MakeImages, tmp_path: Path) -> None:
@@ -165,6 +176,12 @@ def test_folder_with_a_file_a_split(images: MakeImages, tmp_path: Path) -> None:
         ("[1]", "no COCO file: it is a list"),
         ('{"images": [], "labels": 3}', "no COCO file: it has images, labels"),
         ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "no id or no file_name"),
+        (listing([(1, "a"), (1, "b")], []), "images in .*x.json, 1 have the id of another"),
+        (listing([(1, "a"), (2, "a")], []), "lists 1 images twice, first a"),
+        (listing([(1, None)], []), "images in .*x.json, one has no id or no file_name"),
+        (listing([([1], "a")], []), "images in .*x.json, one has no id or no file_name"),
+        (listing([], [(1, "a"), (1, "b")]), "categories in .*x.json, 1 have the id of another"),
+        (listing([], [(1, None)]), "categories in .*x.json, one has no id or no name"),
     ],
 )
 def test_no_coco(tmp_path: Path, text: str, match: str) -> None:

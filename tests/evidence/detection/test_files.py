@@ -135,7 +135,14 @@ def edited(**changes: Any) -> dict[str, Any]:
     ("content", "said"),
     [
         (edited(bbox=[10, 20, 0, 40]), "1 true boxes have no area, first on b/two.png"),
-        (edited(bbox=[50, 60, -40, -40]), "have no area"),
+        (edited(bbox=[50, 60, -40, -40]), "have no area, or corners in the wrong order"),
+        (edited(bbox=None), "Annotation 0 .* is no box"),
+        (edited(bbox=None, segmentation=[[1, 2, 3]]), "Annotation 0 .* is no box"),
+        (edited(category_id=[1]), "Annotation 0 .* is no box"),
+        (
+            coco() | {"images": [coco()["images"][0] | {"width": "wide"}, *coco()["images"][1:]]},
+            "width or height of image .* is no number",
+        ),
         (edited(bbox=[10, 20, 30]), "Annotation 0 .* is no box"),
         (edited(bbox=[300, 20, 30, 40]), "1 true boxes lie outside their image"),
         (edited(category_id=5), "1 true boxes are of classes that .* does not list, first 5"),
@@ -148,7 +155,7 @@ def edited(**changes: Any) -> dict[str, Any]:
         (coco() | {"images": []}, "lists no image"),
         ({"images": []}, "no COCO file of true boxes"),
         (results(), "no COCO file of true boxes"),
-        (coco() | {"images": [{"file_name": "x"}]}, "has no id"),
+        (coco() | {"images": [{"file_name": "x"}]}, "an entry without an id"),
     ],
 )
 def test_faulty_truth_is_refused_on_one_line(content: Any, said: str, saved: Save) -> None:
@@ -156,6 +163,20 @@ def test_faulty_truth_is_refused_on_one_line(content: Any, said: str, saved: Sav
         read_truth(saved(content))
     assert refused.value.remedy
     assert "\n" not in str(refused.value)
+
+
+def test_an_outline_stands_in_for_a_box(saved: Save) -> None:
+    truth = read_truth(saved(edited(bbox=[], segmentation=[[10, 20, 50, 20, 50, 60]], area=None)))
+    assert [10.0, 20.0, 40.0, 40.0] in truth.boxes.xywh.tolist()
+
+
+def test_fields_of_coco_images_may_be_judged_by(saved: Save) -> None:
+    content = coco()
+    content["images"][1]["body_part"] = "hip"
+    read = read_boxes(saved(content), saved(results()), by=["body_part"])
+    assert sorted(map(str, read.columns["body_part"])) == ["None", "None", "hip"]
+    with pytest.raises(GreenstickError, match="no column 'view' to judge by"):
+        read_boxes(saved(content), saved(results()), by=["view"])
 
 
 def test_images_with_faulty_boxes_can_be_left_out(saved: Save) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 
 from greenstick.cohorts.cohort import BOX
 from greenstick.cohorts.importers.class_names import ClassNames
-from greenstick.cohorts.importers.outlines import OUTLINE, Outline
+from greenstick.cohorts.outlines import OUTLINE, Outline
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
 from greenstick.cohorts.importers.class_names import ClassNames
 from greenstick.cohorts.importers.files import files_in, images_in, split_in, with_located
 from greenstick.cohorts.importers.imported import Imported
-from greenstick.cohorts.importers.outlines import Box, Outline, outline_of
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.cohorts.importers.unlisted import with_unlisted
+from greenstick.cohorts.outlines import Box, Outline, outline_of
 from greenstick.errors import GreenstickError
 
 
@@ -104,11 +104,34 @@ def _load(path: Path) -> Mapping[str, Any]:
         raise GreenstickError(
             f"{path} is no COCO file: it {has}.", remedy=f"It needs the lists {', '.join(keys)}."
         )
-    if not all("id" in image and "file_name" in image for image in content["images"]):
+    for kind, name in (("images", "file_name"), ("categories", "name")):
+        _check_listed(content[kind], kind, name, path)
+    files = [image["file_name"] for image in content["images"]]
+    if len(set(files)) < len(files):
+        first = next(file for file in files if files.count(file) > 1)
         raise GreenstickError(
-            f"An image in {path} has no id or no file_name.", remedy="Each needs both."
+            f"{path} lists {len(files) - len(set(files))} images twice, first {first}.",
+            remedy="Merge their entries.",
         )
     return content
+
+
+def _check_listed(entries: Sequence[Any], kind: str, name: str, path: Path) -> None:
+    """Refuse entries without an id or a name, and ids of several entries."""
+    try:
+        ids = {one["id"] for one in entries}
+        named = all(isinstance(one[name], str) for one in entries)
+    except (KeyError, TypeError):
+        named = False
+    if not named:
+        raise GreenstickError(
+            f"Of the {kind} in {path}, one has no id or no {name}.", remedy="Each needs both."
+        )
+    if len(ids) < len(entries):
+        raise GreenstickError(
+            f"Of the {kind} in {path}, {len(entries) - len(ids)} have the id of another.",
+            remedy="Give each an id of its own.",
+        )
 
 
 def _box(annotation: Mapping[str, Any], outline: Outline | None) -> Box | None:

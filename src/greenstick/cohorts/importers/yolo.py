@@ -10,11 +10,11 @@ from greenstick.cohorts.importers.class_names import ClassNames
 from greenstick.cohorts.importers.files import files_in, note_missing
 from greenstick.cohorts.importers.image_size import image_sizes_px
 from greenstick.cohorts.importers.imported import Imported
-from greenstick.cohorts.importers.outlines import Box, Outline
 from greenstick.cohorts.importers.pairing import pair
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.cohorts.importers.unlisted import with_unlisted
 from greenstick.cohorts.importers.yolo_data import YoloData, read_yolo_data
+from greenstick.cohorts.outlines import Box, Outline
 from greenstick.errors import GreenstickError
 
 #: Text files that lie about in such folders and are no labels.

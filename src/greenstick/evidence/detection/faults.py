@@ -32,7 +32,10 @@ def check_true_boxes(
     if not faulty.any():
         return None
     if not drop:
-        what = "have no area" if no_area.any() else "lie outside their image"
+        what = "lie outside their image"
+        if no_area.any():
+            backward = (boxes.xywh[:, 2:] < 0).any()
+            what = "have no area" + (", or corners in the wrong order" if backward else "")
         which = no_area if no_area.any() else outside
         raise GreenstickError(
             f"{int(which.sum())} true boxes {what}, first on {images[boxes.images[which][0]]}.",

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from greenstick.cohorts.cohort import read_cohort
+from greenstick.cohorts.outlines import Box, outline_of
 from greenstick.errors import GreenstickError
 from greenstick.evidence.detection.boxes import BoxRows, PredictedBoxes, TrueBoxes
 from greenstick.evidence.detection.faults import check_true_boxes
@@ -153,7 +154,7 @@ def _listed_once(entries: Sequence[Any], what: str, name: str) -> dict[Any, Mapp
         by_id = {entry["id"]: entry for entry in entries}
     except (KeyError, TypeError):
         raise GreenstickError(
-            f"An entry of {name} for an {what} has no id.", remedy="Give each an id."
+            f"{name} lists an entry without an id ({what}).", remedy="Give each an id."
         ) from None
     if len(by_id) < len(entries):
         raise GreenstickError(
@@ -166,7 +167,13 @@ def _listed_once(entries: Sequence[Any], what: str, name: str) -> dict[Any, Mapp
 
 
 def _size(image: Mapping[str, Any]) -> tuple[float, float]:
-    return float(image.get("width") or np.nan), float(image.get("height") or np.nan)
+    try:
+        return float(image.get("width") or np.nan), float(image.get("height") or np.nan)
+    except (TypeError, ValueError):
+        raise GreenstickError(
+            f"The width or height of image {image['id']!r} is no number.",
+            remedy="Write pixels, or leave both out.",
+        ) from None
 
 
 def _patients(given: Sequence[Any], images: Sequence[str]) -> Ints:
@@ -197,14 +204,15 @@ def _coco_boxes(
     rows = []
     for number, one in enumerate(annotations):
         try:
-            x, y, width, height = map(float, one["bbox"])
+            x, y, width, height = map(float, one.get("bbox") or _around(one))
             image, kind = one["image_id"], one["category_id"]
+            hash((image, kind))
             area = float(one.get("area") or width * height)
             rows.append((image, kind, x, y, width, height, area, bool(one.get("iscrowd", 0))))
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise GreenstickError(
                 f"Annotation {number} (counted from 0) of {name} is no box.",
-                remedy="It needs image_id, category_id and a bbox of four numbers.",
+                remedy="It needs image_id, category_id and a bbox of four numbers, or an outline.",
             ) from None
     _all_known([row[0] for row in rows], of_image, f"images that {name} does not list")
     _all_known([row[1] for row in rows], of_class, f"classes that {name} does not list")
@@ -216,6 +224,15 @@ def _coco_boxes(
         areas=numbers[:, 4],
         crowds=np.array([row[7] for row in rows], dtype=np.bool_),
     )
+
+
+def _around(annotation: Mapping[str, Any]) -> Box:
+    """Return the box around an annotation's polygons or mask, which stand in for a bbox."""
+    outline = outline_of(annotation["segmentation"])
+    box = None if outline is None else outline.box
+    if box is None:
+        raise ValueError("neither a box nor an outline")
+    return box
 
 
 def _all_known(keys: Sequence[Any], known: Mapping[Any, int], what: str) -> None:
