@@ -7,16 +7,19 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.spatial.distance import cdist
 
 from greenstick.errors import GreenstickError
+from greenstick.models.card import NETWORK, Card, write_card
 from greenstick.models.classifier import Prediction
 from greenstick.models.departures import Departures, RestoredDepartures
-from greenstick.models.export import export_onnx
+from greenstick.models.departures_checkpoint import load_departures, save_departures
 from greenstick.models.feature_memory import FeatureMemory, nearest
 from greenstick.models.patch_restorer import Restorer
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.models.settings import ClassifierSettings
+from greenstick.reading.reader import Reader
 from greenstick.training.peers import (
     AutoencoderRecipe,
     DeparturesRecipe,
@@ -80,13 +83,21 @@ def check_ranks_gaps_and_sees_where(model: Departures) -> None:
         assert 18 <= (column + 0.5) * SIZE / side <= 46
 
 
-def check_exported_equals(model: Departures, path: Path) -> None:
+def check_kept_as_it_is(model: Departures, folder: Path, *, onnx: bool) -> None:
     images = torch.from_numpy(Bars().gather(keys(range(3)))[:, None] / np.float32(255))
-    export_onnx(model, SIZE, path, outputs=Prediction._fields)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    logits, maps = session.run(["logits", "maps"], {"images": images.numpy()})
+    card = Card(name="peer", classifier=TINY, canvas_px=SIZE)
+    again, told = load_departures(save_departures(folder, model, card, onnx=onnx))
     with torch.no_grad():
         ours = model(images)
+        assert torch.equal(again(images).maps, ours.maps)
+    assert told.classifier.backbone in ("test_efficientnet", "autoencoder", "restored")
+    if not onnx:
+        return
+    Image.fromarray(draw(1)).save(folder / "film.png")
+    reading = Reader(folder, threads=1)(folder / "film.png")
+    assert reading.probability == pytest.approx(float(torch.sigmoid(ours.logits[1])), abs=0.01)
+    session = onnxruntime.InferenceSession(folder / NETWORK, providers=["CPUExecutionProvider"])
+    logits, maps = session.run(["logits", "maps"], {"images": images.numpy()})
     # A healthy cell's distance is a small difference of large numbers, in units of a spread.
     assert logits == pytest.approx(ours.logits.numpy(), abs=1e-2)
     assert maps == pytest.approx(ours.maps.numpy(), abs=0.1)
@@ -95,15 +106,16 @@ def check_exported_equals(model: Departures, path: Path) -> None:
 def test_a_memory_of_healthy_features_ranks_gaps(tmp_path: Path) -> None:
     model = fit_memory(Bars(), HEALTHY, HELD_BACK, MemoryRecipe(features=100, seen=1000), TINY)
     check_ranks_gaps_and_sees_where(model)
-    check_exported_equals(model, tmp_path / "memory.onnx")
+    check_kept_as_it_is(model, tmp_path / "memory", onnx=True)
     again = fit_memory(Bars(), HEALTHY, HELD_BACK, MemoryRecipe(features=100, seen=1000), TINY)
     assert torch.equal(model.memory, again.memory)
 
 
-def test_an_autoencoder_ranks_gaps() -> None:
+def test_an_autoencoder_ranks_gaps(tmp_path: Path) -> None:
     recipe = AutoencoderRecipe(steps=150, batch=4, lr=5e-3, width=4, code=4)
     model = fit_autoencoder(Bars(), HEALTHY, HELD_BACK, recipe)
     check_ranks_gaps_and_sees_where(model)
+    check_kept_as_it_is(model, tmp_path / "autoencoder", onnx=False)
 
 
 def test_scores_of_healthy_images_have_mean_0_and_deviation_1() -> None:
@@ -116,7 +128,7 @@ def test_scores_of_healthy_images_have_mean_0_and_deviation_1() -> None:
     assert logits.std() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_departures_are_in_units_of_what_healthy_films_show() -> None:
+def test_departures_are_in_units_of_what_healthy_films_show(tmp_path: Path) -> None:
     torch.manual_seed(0)
     restorer = Restorer(RestorerSettings(patch_px=8, width=8, scales=(1,)))
     recipe = DeparturesRecipe(steps=150, images=20, lr=1e-2)
@@ -129,6 +141,22 @@ def test_departures_are_in_units_of_what_healthy_films_show() -> None:
     assert across.max() > 2.0 * across.min()
     assert told.numpy() == pytest.approx(across.numpy(), rel=0.25)
     check_ranks_gaps_and_sees_where(model)
+    check_kept_as_it_is(model, tmp_path / "restored", onnx=False)
+
+
+def test_a_line_through_the_logits_is_one_through_the_maps() -> None:
+    model = RestoredDepartures(Restorer(RestorerSettings(patch_px=8, width=8, scales=(1,))))
+    before = answers(model)
+    model.answer_by(0.5, -2.0)
+    after = answers(model)
+    assert torch.allclose(after.maps, 0.5 * before.maps - 2.0, atol=1e-4)
+    assert torch.allclose(after.logits, 0.5 * before.logits - 2.0, atol=1e-4)
+
+
+def test_a_folder_of_something_else_is_told(tmp_path: Path) -> None:
+    write_card(tmp_path, Card(name="x", classifier=TINY, canvas_px=SIZE))
+    with pytest.raises(GreenstickError, match="no model of healthy images alone"):
+        load_departures(tmp_path)
 
 
 def test_distances_are_those_of_scipy() -> None:

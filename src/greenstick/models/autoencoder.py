@@ -23,6 +23,7 @@ class Autoencoder(Departures):
 
     def __init__(self, width: int = 16, code: int = 16) -> None:
         super().__init__()
+        self.width, self.code = width, code
         widths = [width * min(2**stage, 4) for stage in range(_SHRINKS)]
         down = [_down(before, after) for before, after in zip([1, *widths], widths, strict=False)]
         up = [

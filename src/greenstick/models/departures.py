@@ -47,6 +47,12 @@ class Departures(nn.Module):
         self.center.fill_(float(highest.mean()))
         self.spread.fill_(max(float(highest.std(correction=0)), 1e-6))
 
+    @torch.no_grad()
+    def answer_by(self, slope: float, intercept: float) -> None:
+        """Put a line through the logits, as Platt's calibration on labeled images gives."""
+        self.center.sub_(intercept / slope * self.spread)
+        self.spread.div_(slope)
+
 
 class ExpectedDepartures(nn.Module):
     """How far healthy bone that looks like this departs from its restoration.
