@@ -17,7 +17,9 @@ from greenstick.models.patch_settings import RestorerSettings
 from greenstick.training.restorer import RestorerRecipe, fit_restorer, judge
 
 SETTINGS = RestorerSettings(patch_px=8, width=8, scales=(1,))
-RECIPE = RestorerRecipe(steps=200, batch=8, crop_px=32, lr=5e-3, check_every=100, ema=0.9)
+RECIPE = RestorerRecipe(
+    steps=200, batch=8, crop_px=32, lr=5e-3, check_every=100, ema=0.9, adversarial=0.02
+)
 
 
 class Bars:

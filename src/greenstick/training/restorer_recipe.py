@@ -8,12 +8,12 @@ class RestorerRecipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(default=4000, ge=1)
+    steps: int = Field(default=3000, ge=1)
     batch: int = Field(default=16, ge=1)
     crop_px: int = Field(default=64, ge=16, multiple_of=8, description="side of a piece")
-    lr: float = Field(default=4e-4, gt=0.0)
+    lr: float = Field(default=3e-3, gt=0.0)
     adversarial: float = Field(
-        default=0.02, ge=0.0, description="weight of the critic beside the L1 error; 0: none"
+        default=0.0, ge=0.0, description="weight of the critic beside the L1 error; 0: none"
     )
     adversarial_from: float = Field(
         default=0.3, ge=0.0, le=1.0, description="share of the steps before the critic takes part"
