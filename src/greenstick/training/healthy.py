@@ -97,7 +97,7 @@ def find_healthy_bone(
     if not shown:
         raise GreenstickError(
             f"None of the {len(keys)} healthy images shows anything: all are black or blank.",
-            remedy="Look at the images; 'greenstick cohort audit' tells what else is wrong with them.",
+            remedy="Look at the images; 'greenstick cohort audit' tells what else is wrong.",
         )
     return HealthyBone(source, shown, [blocks[key] for key in shown])
 
