@@ -11,8 +11,8 @@ its threshold chosen on the validation rows (Youden), its scores and maps judged
 - cells: a grid of cells by boxes, weighted cross-entropy
 - residual: the same, and it sees restorations and departures too (MPR)
 
-Run with ``python benchmarks/subtle.py -o folder``. What a method found is kept there, so that
-methods may be run one by one; the table is of all that are there.
+Run with ``python benchmarks/subtle.py`` (two hours of one core). What a method found is kept, so
+that methods may be run one by one; the table is of all that are there.
 """
 
 import argparse
@@ -86,7 +86,7 @@ class Films:
 def main() -> None:
     """Parse the options, run what is not there yet, and print the table of all that is."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("-o", "--output", type=Path, required=True, help="what is kept")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/subtle"), help="is kept")
     parser.add_argument("--cohort", type=Path, help="of yours, split; default: drawn films")
     parser.add_argument("--films", type=int, default=900, help="drawn for training")
     parser.add_argument("--tested", type=int, default=600, help="drawn for the test")

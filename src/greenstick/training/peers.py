@@ -102,7 +102,7 @@ def fit_memory(
     seeing = FeatureMemory(network, 1)
     share = math.ceil(recipe.seen / len(healthy))
     generator = torch.Generator().manual_seed(seed)
-    parts = []
+    parts: list[Tensor] = []
     for done, images in _batches(source, healthy):
         parts += _features(seeing, images, share, generator)
         if progress is not None:
@@ -261,7 +261,7 @@ def fit_departures(
         logarithms = model.expected(images)
         loss = (logarithms + found[rows] * torch.exp(-logarithms)).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         if progress is not None:
             progress(step, recipe.steps)
