@@ -167,13 +167,32 @@ def test_label_files_without_image(images: MakeImages, tmp_path: Path) -> None:
     assert len(import_cohort(tmp_path, import_settings(skip_missing=True))) == 1
 
 
-@pytest.mark.parametrize("line", ["fracture 1 2 3 4", "0 0.5 0.5", "0 1 2 3 4 5 6 7", "0 a b c d"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fracture 1 2 3 4",
+        "0 0.5 0.5",
+        "0 1 2 3 4 5 6 7",
+        "0 a b c d",
+        "0.5 0.5 0.5 0.1 0.2",
+        "-1 0.5 0.5 0.1 0.2",
+    ],
+)
 def test_faulty_label(images: MakeImages, tmp_path: Path, line: str) -> None:
     images("images/1.png")
     write(tmp_path / "labels/1.txt", f"0 0.5 0.5 0.1 0.2\n{line}\n")
     write(tmp_path / "data.yaml", NAMES)
     with pytest.raises(GreenstickError, match=r"Line 2 of .*1\.txt"):
         import_cohort(tmp_path, import_settings())
+
+
+def test_a_class_beyond_the_list_of_names_is_refused(images: MakeImages, tmp_path: Path) -> None:
+    images("images/1.png")
+    write(tmp_path / "labels/1.txt", "2 0.5 0.5 0.1 0.2")
+    write(tmp_path / "data.yaml", NAMES)
+    with pytest.raises(GreenstickError, match="class 2, which is not in the list") as refused:
+        import_cohort(tmp_path, import_settings(positive=["class 2"]))
+    assert "0 fracture, 1 metal" in refused.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def _read_labels(file: Path) -> list[Shares]:
         except ValueError:
             shares = []
         # 4 numbers: a box; 5: a box and how sure a detector was; 6 and more: a polygon.
-        if not (len(shares) in (4, 5) or (len(shares) >= 6 and len(shares) % 2 == 0)):
+        whole = bool(shares) and name.is_integer() and name >= 0
+        if not whole or not (len(shares) in (4, 5) or (len(shares) >= 6 and len(shares) % 2 == 0)):
             raise GreenstickError(
                 f"Line {number} of {file} is no YOLO label.",
                 remedy="It must be a class number and then 4 numbers, or the points of a polygon.",

@@ -35,7 +35,18 @@ class YoloData:
     names: Mapping[int, str]
 
     def class_name(self, number: int) -> str:
-        """Return a class's name; 'class 3' where no name is known."""
+        """Return a class's name; 'class 3' where no names are known.
+
+        Raises
+        ------
+        GreenstickError
+            Where there are names, and none of this number.
+        """
+        if self.names and number not in self.names:
+            raise GreenstickError(
+                f"A label is of class {number}, which is not in the list of names.",
+                remedy=f"The names are: {', '.join(f'{n} {s}' for n, s in self.names.items())}.",
+            )
         return self.names.get(number, f"class {number}")
 
 
