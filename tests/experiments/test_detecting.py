@@ -12,16 +12,24 @@ from typer.testing import CliRunner
 
 from greenstick.cli import app
 from greenstick.cohorts.cohort import make_cohort, read_cohort, write_cohort
+from greenstick.cohorts.pixels import open_pixel_store
 from greenstick.errors import GreenstickError
 from greenstick.experiments.detecting import (
     DEFAULTS,
     box_classes,
+    decode,
     detector_recipe,
     find_in_cohort,
     train_detector,
     write_boxes,
 )
-from greenstick.models.detector_settings import DetectorSettings, read_detector_card
+from greenstick.models.detector_checkpoint import load_detector
+from greenstick.models.detector_settings import (
+    DetectorSettings,
+    manner_of,
+    read_detector_card,
+)
+from greenstick.training.find import find_boxes
 from greenstick.training.recipe import Augmentation
 
 N = 48
@@ -158,3 +166,23 @@ def test_a_missing_split_or_a_broken_file_is_refused(
     broken = make_cohort(pl.DataFrame({"image": ["broken.png"], "label": [0]}), tmp_path)
     with pytest.raises(GreenstickError, match=r"1 images cannot be read, first broken\.png"):
         find_in_cohort(trained, broken)
+
+
+def test_a_detector_of_crops_finds_by_tiles(squares: Path, tmp_path: Path) -> None:
+    crops = {"canvas_px": "128", "crop_px": "64", "epochs": "1", "batch_size": "16"}
+    recipe = detector_recipe({**crops, "precision": "32", "flip_average": "false"})
+    settings = DetectorSettings(backbone="test_efficientnet", weights="none", width=16, depth=1)
+    cohort = read_cohort(squares)
+    train_detector(cohort, tmp_path, settings, recipe, trainer_flags={"accelerator": "cpu"})
+    assert read_detector_card(tmp_path).tile_px == 64
+    compiled = find_in_cohort(tmp_path, cohort, split="test")
+    model, card = load_detector(tmp_path)
+    store = open_pixel_store(canvas_px=128)
+    test = cohort.with_table(cohort.table.filter(split="test"))
+    by_torch = find_boxes(model, store, decode(test, 128), manner_of(card))
+    first = compiled.group_by("image", maintain_order=True).first()
+    np.testing.assert_allclose(first["score"], [one.scores[0] for one in by_torch], rtol=1e-3)
+    whole = find_in_cohort(tmp_path, cohort, split="test", tile_px=0)
+    assert not np.allclose(compiled["score"][:5], whole["score"][:5], rtol=1e-3)
+    with pytest.raises(GreenstickError, match="cannot look at tiles of 50 px"):
+        find_in_cohort(tmp_path, cohort, tile_px=50)

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from greenstick.cohorts.checked import checked
 from greenstick.cohorts.cohort import Cohort
@@ -17,7 +15,7 @@ from greenstick.evidence.detection import Confidence, choose_confidence
 from greenstick.evidence.detection.predictions import on_truth
 from greenstick.evidence.detection.truth import truth_of
 from greenstick.files import write_whole
-from greenstick.models.card import NETWORK, CardOperatingPoint, TrainedOn
+from greenstick.models.card import CardOperatingPoint, TrainedOn
 from greenstick.models.cells import STRIDES
 from greenstick.models.detector import MERGE_IOU, Detector
 from greenstick.models.detector_backends import backend_of
@@ -28,8 +26,8 @@ from greenstick.models.detector_settings import (
     manner_of,
     read_detector_card,
 )
-from greenstick.models.finding import Floats, Network
-from greenstick.reading.runtime import Runtime
+from greenstick.models.finding import Network
+from greenstick.reading.boxes import compiled
 from greenstick.training.detection import fit_detector
 from greenstick.training.facts import fingerprint
 from greenstick.training.find import as_table, find_boxes
@@ -170,7 +168,7 @@ def find_in_cohort(
     card = read_detector_card(model_folder)
     model: Detector | Network
     if tile_px in (None, card.tile_px):
-        model = _compiled(model_folder, card)
+        model = compiled(model_folder, card)
     else:
         model, card = load_detector(model_folder)
         card = card.model_copy(update={"tile_px": tile_px})
@@ -178,19 +176,6 @@ def find_in_cohort(
     judged = cohort if split is None else _split(cohort, split)
     keys = decode(judged, card.canvas_px, progress)
     return _found(model, store, judged, keys, card)
-
-
-def _compiled(folder: Path, card: DetectorCard) -> Network:
-    """Return a detector as a reader runs it: quicker, and without the library that it is of."""
-    runtime = Runtime(folder / NETWORK, min(card.tile_px or card.canvas_px, card.canvas_px))
-
-    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        each = [runtime.values(images[i : i + 1]) for i in range(len(images))]
-        boxes, logits = (np.concatenate([one[n] for one in each]) for n in ("boxes", "logits"))
-        # A network of one class may leave its axis out.
-        return boxes, logits.reshape(*boxes.shape[:2], -1)
-
-    return network
 
 
 def _split(cohort: Cohort, name: str) -> Cohort:

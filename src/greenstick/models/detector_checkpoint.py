@@ -33,7 +33,7 @@ def save_detector(
     (folder / CARD).unlink(missing_ok=True)
     write_weights(model, folder / WEIGHTS)
     if onnx:
-        export_onnx(model, card.canvas_px, folder / NETWORK, outputs=Detections._fields)
+        export_onnx(model, card.seen_px, folder / NETWORK, outputs=Detections._fields)
     weights = portable(model.settings.weights)
     facts = {
         "detector": model.settings.model_copy(update={"weights": weights}),

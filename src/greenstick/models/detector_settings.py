@@ -83,6 +83,11 @@ class DetectorCard(BaseModel):
     greenstick: str = __version__
     research_use: str = RESEARCH_USE
 
+    @property
+    def seen_px(self) -> int:
+        """Side of what the network sees at once: a tile, or the whole canvas."""
+        return min(self.tile_px or self.canvas_px, self.canvas_px)
+
 
 def manner_of(card: DetectorCard) -> Manner:
     """Return how a detector looks at a canvas, as its card says."""

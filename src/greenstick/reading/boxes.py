@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
 from greenstick.models.card import NETWORK
-from greenstick.models.detector_settings import manner_of, read_detector_card
-from greenstick.models.finding import Floats, find_on, on_original
+from greenstick.models.detector_settings import DetectorCard, manner_of, read_detector_card
+from greenstick.models.finding import Floats, Network, find_on, on_original
 from greenstick.radiographs.canvas import place
 from greenstick.reading.results import Box, Decision
 from greenstick.reading.runtime import Runtime
@@ -67,8 +67,7 @@ class BoxFinder:
         point = self.card.operating_points[0]
         self.confidence, self.chosen_on = point.threshold, point.chosen_on
         self._manner = replace(manner_of(self.card), across=True)  # one class a place
-        side = min(self._manner.tile_px or self.card.canvas_px, self.card.canvas_px)
-        self._runtime = Runtime(self.folder / NETWORK, side, threads=threads)
+        self._network = compiled(self.folder, self.card, threads=threads)
 
     def __call__(self, canvas: NDArray[np.uint8], original_size_px: tuple[int, int]) -> Found:
         """Find boxes on a film's canvas, (S, S), in pixels of the original."""
@@ -93,11 +92,31 @@ class BoxFinder:
             class_name=classes[kind] if len(classes) > 1 else None,
         )
 
-    def _network(self, images: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        values = self._runtime.values(images)
-        boxes = values["boxes"]
+
+def compiled(folder: Path, card: DetectorCard, *, threads: int = 0) -> Network:
+    """Return a detector's network as OpenVINO runs it, one image at a time.
+
+    Parameters
+    ----------
+    folder, card
+        The detector's.
+    threads
+        How many it may use; 0: all cores.
+
+    Raises
+    ------
+    GreenstickError
+        Where the folder holds no network that can be run.
+    """
+    runtime = Runtime(folder / NETWORK, card.seen_px, threads=threads)
+
+    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        each = [runtime.values(images[i : i + 1]) for i in range(len(images))]
+        boxes, logits = (np.concatenate([one[n] for one in each]) for n in ("boxes", "logits"))
         # A network of one class may leave its axis out.
-        return boxes, values["logits"].reshape(*boxes.shape[:2], -1)
+        return boxes, logits.reshape(*boxes.shape[:2], -1)
+
+    return network
 
 
 def agreeing(decision: Decision | None, found: Found) -> tuple[tuple[Box, ...], tuple[str, ...]]:
