@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from greenstick import RESEARCH_USE
 from greenstick.errors import GreenstickError
 from greenstick.models.card import Card, read_card
+from greenstick.models.cells import STRIDES
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import build_classifier
 from greenstick.models.detector import Detector, build_detector
 from greenstick.models.detector_checkpoint import load_detector, save_detector
-from greenstick.models.detector_head import STRIDES, cell_centers
+from greenstick.models.detector_head import cell_centers
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings, read_detector_card
 from greenstick.models.settings import ClassifierSettings
 
