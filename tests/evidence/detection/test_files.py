@@ -12,6 +12,7 @@ import pytest
 from greenstick.cohorts.cohort import make_cohort, write_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.detection import read_boxes, read_predictions, read_truth
+from greenstick.findings import Severity
 
 Save = Callable[[Any], Path]
 
@@ -120,7 +121,10 @@ def test_a_cohort_is_a_truth(tmp_path: Path, saved: Save) -> None:
     assert truth.classes == ("fracture",)
     assert [f.code for f in truth.findings] == ["fractures-not-drawn"]
     both = [{"image_id": name, "bbox": [1, 2, 3, 4], "score": 0.5} for name in ("a", "d")]
-    assert len(read_boxes(path, saved(both), split="test").rows.predictions) == 1
+    read = read_boxes(path, saved(both), split="test")
+    assert len(read.rows.predictions) == 1
+    told = {finding.code: finding.severity for finding in read.findings}
+    assert told["unknown-images"] is Severity.NOTE
     with pytest.raises(GreenstickError, match="no image of split 'train'"):
         read_truth(path, split="train")
 

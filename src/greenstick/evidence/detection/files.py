@@ -1,7 +1,7 @@
 """From files to boxes that can be judged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greenstick.errors import GreenstickError
@@ -13,7 +13,7 @@ from greenstick.evidence.detection.confidence import (
 )
 from greenstick.evidence.detection.predictions import read_predictions
 from greenstick.evidence.detection.truth import read_truth
-from greenstick.findings import Finding
+from greenstick.findings import Finding, Severity
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +60,15 @@ def read_boxes(
     skip = skip_unknown or split is not None or drop_faulty
     predicted = read_predictions(predictions, true, skip_unknown=skip, any_class=any_class)
     rows = true.against(predicted.boxes)
+    found = predicted.findings
+    if split is not None:  # boxes of the other splits are no cause for worry
+        found = tuple(
+            replace(one, severity=Severity.NOTE) if one.code == "unknown-images" else one
+            for one in found
+        )
     return ReadBoxes(
         rows=rows.merged() if any_class else rows,
-        findings=(*true.findings, *predicted.findings),
+        findings=(*true.findings, *found),
         patients=true.column("patient"),
         columns={name: true.column(name) for name in by},
     )
