@@ -96,3 +96,12 @@ def test_no_boxes_hold_nothing() -> None:
     agreement = measure(spot(3, 3), [])
     assert not agreement.peak_hit
     assert (agreement.mass_in_boxes, agreement.box_area_share) == (0.0, 0.0)
+
+
+def test_pixels_are_ranked_as_a_person_would_count_them() -> None:
+    cells = np.array([[0.0, 1.0], [2.0, 3.0]], np.float32).repeat(64, 0).repeat(64, 1)
+    heat = heatmap(cells, place((128, 128), 128))
+    # Of the quarters 0, 1, 2, 3 the box holds 2: it is above two of the three others.
+    found = measure(heat, [[0, 64, 64, 64]]).pixel_auroc
+    assert found == pytest.approx(2 / 3, abs=0.02)
+    assert measure(heat, [[0, 0, 128, 128]]).pixel_auroc is None

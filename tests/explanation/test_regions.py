@@ -35,3 +35,17 @@ def test_nothing_glows_and_only_so_many_are_kept() -> None:
     assert regions(heat, 0.999) == []
     assert as_boxes([]).shape == (0, 4)
     assert [round(region.probability, 2) for region in regions(heat, 0.5, most=1)] == [0.98]
+
+
+def test_boxes_are_held_to_the_sides_of_fractures() -> None:
+    heat = heatmap(two_spots(), place((1600, 1600), 160))
+    hot, square = regions(heat, 0.5, sides=(0.2, 0.22))
+    for held, free in zip((hot, square), regions(heat, 0.5), strict=True):
+        assert held.width == pytest.approx(np.clip(free.width, 320, 352), abs=4)
+        assert held.height == pytest.approx(np.clip(free.height, 320, 352), abs=4)
+        assert held.probability == free.probability
+    assert hot.x <= 1250 <= hot.x + hot.width  # the small one grew about its middle
+    assert 200 <= square.x <= square.x + square.width <= 610  # the large one stays within itself
+    (edge,) = regions(heatmap(np.full((8, 8), 3.0, np.float32), place((64, 64), 64)), 0.5,
+                      sides=(0.1, 0.5))  # fmt: skip
+    assert (edge.width, edge.height) == (32, 32)

@@ -13,19 +13,21 @@ from greenstick.scores import need_columns, patients_of
 def localisation(
     table: pl.DataFrame, *, level: float = 0.95, seed: int = 0, replicates: int = 2000
 ) -> list[Estimate]:
-    """Return how often the heat map's peak lies in a box, and how much of its mass.
+    """Return how often the heat map's peak lies in a box, how much of its mass, and how it ranks.
 
     Parameters
     ----------
     table
         ``peak_hit`` (Boolean), ``mass_in_boxes`` and ``box_area_share`` (shares of 0 to 1), with
-        ``image`` and optionally ``patient``; rows without boxes are null and left out.
+        ``image`` and optionally ``patient``; rows without boxes are null and left out. Optionally
+        ``pixel_auroc``.
 
     Returns
     -------
     list of Estimate
         ``peak hit rate``, ``mass in boxes`` and ``box area share``: the last is what a map that
-        knows nothing would reach in the other two. Empty where no image has boxes.
+        knows nothing would reach in the other two. ``pixel AUROC`` is the mean of the images'.
+        Empty where no image has boxes.
     """
     names = ("peak_hit", "mass_in_boxes", "box_area_share")
     need_columns(table, *names)
@@ -50,7 +52,19 @@ def localisation(
         name.replace("_", " "): np.bincount(patients, table[name].to_numpy()).astype(np.float64)
         for name in names[1:]
     }
-    return [rate, *_means(sums, n, level, seed, replicates)]
+    means = _means(sums, n, level, seed, replicates)
+    return [rate, *means, *_pixel_auroc(table, level, seed, replicates)]
+
+
+def _pixel_auroc(table: pl.DataFrame, level: float, seed: int, replicates: int) -> list[Estimate]:
+    """Return the mean over images that have one."""
+    if "pixel_auroc" not in table.columns or table["pixel_auroc"].is_null().all():
+        return []
+    table = table.drop_nulls("pixel_auroc")
+    patients = numbered(patients_of(table))
+    n = np.bincount(patients).astype(np.float64)
+    total = np.bincount(patients, table["pixel_auroc"].to_numpy()).astype(np.float64)
+    return _means({"pixel AUROC": total}, n, level, seed, replicates)
 
 
 def _means(

@@ -21,6 +21,7 @@ SCHEMA = {
     "peak_hit": pl.Boolean,  # null without boxes
     "mass_in_boxes": pl.Float64,
     "box_area_share": pl.Float64,
+    "pixel_auroc": pl.Float64,
 }
 
 MAPS = "maps.npz"

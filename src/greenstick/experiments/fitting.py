@@ -15,7 +15,7 @@ from greenstick.experiments.pruning import FIT, Pruned, pruning
 from greenstick.experiments.restoring import restorer_for, show_restorer
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.experiments.unlabeled import unlabeled_of
-from greenstick.models.card import Card, TrainedOn
+from greenstick.models.card import BoxSides, Card, TrainedOn
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import Classifier
 from greenstick.training.fit import FitResult, fingerprint, fit
@@ -77,7 +77,9 @@ def do_job(
     if job.settings.keep != "nothing":
         _score(run, job, cohort, pixels, fitted.model)
     if job.settings.keep in ("member", "model"):
-        card = _draft(job, fitted.model, data, rows_of(job, cohort, "train"), cohort)
+        train = rows_of(job, cohort, "train")
+        card = _draft(job, fitted.model, data, train, cohort)
+        card = card.model_copy(update={"box_sides": _box_sides(job, train, pixels)})
         save_checkpoint(folder / MODEL, fitted.model, card, onnx=job.settings.keep == "model")
     write_table(fitted.history, folder / HISTORY)
     write_record(_done(job, fitted), folder / DONE)
@@ -143,6 +145,20 @@ def _draft(
             n_positive=int(train["label"].sum()),
         ),
     )
+
+
+def _box_sides(job: Job, train: pl.DataFrame, pixels: Pixels) -> BoxSides | None:
+    """Return how large boxes are, for a patch residual network; None where none are known."""
+    rows = train.filter((pl.col("label") == 1) & (pl.col("boxes").list.len() > 0))
+    if job.settings.model.restorer is None or rows.is_empty():
+        return None
+    sides = [
+        float(np.sqrt(box["width"] * box["height"])) / max(placement.original_size_px)
+        for boxes, placement in zip(rows["boxes"], pixels.placements(rows), strict=True)
+        for box in boxes
+    ]
+    low, high = np.quantile(sides, (0.05, 0.95))
+    return BoxSides(low=float(low), high=float(high), n=len(sides))
 
 
 def _done(job: Job, fitted: FitResult) -> Done:

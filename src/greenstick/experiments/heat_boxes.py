@@ -19,6 +19,7 @@ from greenstick.experiments.pixels import pixels_of
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.explanation.activation_maps import Heatmap, heatmap
 from greenstick.explanation.regions import regions
+from greenstick.models.card import read_card
 
 BOXES, EVIDENCE = "heat_boxes.parquet", "heat_boxes.json"
 
@@ -87,14 +88,20 @@ def _boxes_of(
     rows, maps = each.fold.rows(cohort, "test"), each.maps(run)
     placements = pixels_of(run, cohort, experiment.recipe.canvas_px).placements(rows)
     temperature, threshold = each.decision.temperature.value, each.decision.point.threshold
+    sides = read_card(run.model(each.fold.name)).box_limits
     tables = [
-        boxes_of(image, heatmap(maps[image], placement, temperature=temperature), threshold)
+        boxes_of(image, heatmap(maps[image], placement, temperature=temperature), threshold, sides)
         for image, placement in zip(rows["image"], placements, strict=True)
     ]
     return pl.concat(tables)
 
 
-def boxes_of(image: str, heat: Heatmap, threshold: float) -> pl.DataFrame:
+def boxes_of(
+    image: str, heat: Heatmap, threshold: float, sides: tuple[float, float] | None = None
+) -> pl.DataFrame:
     """Return the boxes of one heat map as a predictions file has them."""
-    found = [(image, r.x, r.y, r.width, r.height, r.probability) for r in regions(heat, threshold)]
+    found = [
+        (image, r.x, r.y, r.width, r.height, r.probability)
+        for r in regions(heat, threshold, sides=sides)
+    ]
     return pl.DataFrame(found, schema=SCHEMA, orient="row")

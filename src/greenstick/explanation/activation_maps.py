@@ -10,8 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
+from scipy.stats import mannwhitneyu
 
 from greenstick.radiographs.canvas import Placement
+
+#: Longer side (px) of the grid on which pixels are ranked.
+_GRID_PX = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,15 @@ class Agreement:
     box_area_share
         Share of the image's area that lies within the boxes: what a map that knows nothing
         would reach in the other two.
+    pixel_auroc
+        How often the map is higher at a place within the boxes than at one without, ties counting
+        half; None where the boxes cover all or nothing.
     """
 
     peak_hit: bool
     mass_in_boxes: float
     box_area_share: float
+    pixel_auroc: float | None
 
 
 def heatmap(
@@ -95,7 +103,24 @@ def measure(heat: Heatmap, boxes: ArrayLike) -> Agreement:
     inside = _union(given, heat.probabilities.shape[0], heat.probabilities.shape[1])
     total = float(heat.probabilities.sum(dtype=np.float64))
     within = float(heat.probabilities[inside].sum(dtype=np.float64))
-    return Agreement(bool(hits.any()), within / total if total > 0 else 0.0, float(inside.mean()))
+    return Agreement(
+        bool(hits.any()),
+        within / total if total > 0 else 0.0,
+        float(inside.mean()),
+        _pixel_auroc(heat, given),
+    )
+
+
+def _pixel_auroc(heat: Heatmap, boxes: NDArray[np.float64]) -> float | None:
+    """Rank places on a grid that is finer than any map's cells."""
+    sides = np.array(heat.placement.original_size_px)
+    width, height = (int(side) for side in np.ceil(sides * _GRID_PX / sides.max()))
+    inside = _union(boxes * (_GRID_PX / sides.max()), height, width)
+    if inside.all() or not inside.any():
+        return None
+    logits = heat.placement.map_to_picture(heat.logits, (width, height))
+    found = mannwhitneyu(logits[inside], logits[~inside], method="asymptotic")
+    return float(found.statistic / (inside.sum() * (~inside).sum()))
 
 
 def _union(boxes: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:

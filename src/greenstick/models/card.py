@@ -52,6 +52,17 @@ class CardOperatingPoint(_Part):
     n: int = Field(ge=0)
 
 
+class BoxSides(_Part):
+    """How large the boxes of the training fractures are: shares of the image's longer side.
+
+    Of the root of each box's area, 5 % are smaller than ``low`` and 5 % larger than ``high``.
+    """
+
+    low: float = Field(gt=0.0)
+    high: float = Field(gt=0.0)
+    n: int = Field(ge=1)
+
+
 class TrainedOn(_Part):
     """What a model was trained on; no names, no patients.
 
@@ -100,6 +111,11 @@ class Card(_Part):
     flip_average: bool = False
     calibration: CardCalibration | None = None
     operating_points: tuple[CardOperatingPoint, ...] = ()
+    box_sides: BoxSides | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="what boxes around a heat map's regions are held to",
+    )
     training_data: TrainedOn = TrainedOn()
     license: str = ""
     created: str = Field(
@@ -134,6 +150,11 @@ class Card(_Part):
     def pooling(self) -> str:
         """How cell logits become the image's logit."""
         return self.classifier.pooling
+
+    @property
+    def box_limits(self) -> tuple[float, float] | None:
+        """What the sides of boxes are held to, in shares of the image's longer side."""
+        return (self.box_sides.low, self.box_sides.high) if self.box_sides else None
 
     @property
     def temperature(self) -> float:

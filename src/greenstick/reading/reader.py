@@ -179,7 +179,7 @@ class Reader:
         width, height = prepared.placement.original_size_px
         point = self._judge.point
         threshold = None if point is None else point.threshold
-        boxes, disagree = _boxes(heat, threshold), ()
+        boxes, disagree = _boxes(heat, threshold, self.card.box_limits), ()
         if found is not None:
             boxes, disagree = agreeing(judged.decision, found)
         reading = Reading(
@@ -295,7 +295,9 @@ def _decided_by(card: Card, fused: Fused | None) -> Card:
     return card.model_copy(update={"operating_points": fused.operating_points})
 
 
-def _boxes(heat: Heatmap, threshold: float | None) -> tuple[Box, ...]:
+def _boxes(
+    heat: Heatmap, threshold: float | None, sides: tuple[float, float] | None
+) -> tuple[Box, ...]:
     if threshold is None:
         return ()
     return tuple(
@@ -306,7 +308,7 @@ def _boxes(heat: Heatmap, threshold: float | None) -> tuple[Box, ...]:
             height=round(found.height, 1),
             probability=round(found.probability, 4),
         )
-        for found in regions(heat, threshold)
+        for found in regions(heat, threshold, sides=sides)
     )
 
 
