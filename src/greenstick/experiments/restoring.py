@@ -22,6 +22,8 @@ from greenstick.training.restorer import fit_restorer, judge
 #: In a run folder: one folder a restorer, with its course and a picture of how it ended.
 RESTORERS = "restorers"
 _PICTURE = "restored.png"
+#: Raise this whenever the restorer or its training changes: older ones are then trained anew.
+_FORMAT = 1
 #: Progress is measured on so many healthy validation images at most.
 _MOST_HELD_BACK = 200
 
@@ -131,7 +133,7 @@ def _facts(job: Job) -> bytes:
     settings = job.settings
     assert settings.model.restorer is not None
     told = settings.model.restorer.model_dump_json() + settings.restoring.model_dump_json()
-    return f"{told} {settings.recipe.canvas_px} {settings.seed}".encode()
+    return f"{_FORMAT} {told} {settings.recipe.canvas_px} {settings.seed}".encode()
 
 
 def _teller(progress: Callable[[TrainingProgress], None], batch: int) -> Callable[[int, int], None]:
