@@ -8,6 +8,7 @@ from scipy.stats import t
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
+from greenstick.decision.operating_points import given_point
 from greenstick.errors import GreenstickError
 from greenstick.evidence.comparisons import (
     Comparisons,
@@ -17,6 +18,7 @@ from greenstick.evidence.comparisons import (
     read_comparisons,
     write_comparisons,
 )
+from greenstick.evidence.evidence import evaluate
 from greenstick.evidence.folds import FOLD_AUROC
 
 Draw = Callable[..., pl.DataFrame]
@@ -119,6 +121,30 @@ def test_a_stated_threshold_overrides_decisions(scores_table: Draw) -> None:
     }
     assert compared(tables).pairs[0].difference("sensitivity").first == 1
     assert compared(tables, 0.5).pairs[0].difference("sensitivity").first < 1
+
+
+def test_each_model_is_judged_on_the_images_that_all_judge(scores_table: Draw) -> None:
+    tables = models(scores_table)
+    shorter = {name: t.head(150) if name == "c" else t for name, t in tables.items()}
+    found = compare_all(contenders_of(shorter, [0.4]), replicates=40, missing="drop")
+    assert [one.name for one in found.each] == ["a", "b", "c"]
+    for one in found.each:
+        assert one.n_images == 150
+        alone = evaluate(
+            tables[one.name].head(150), point=given_point(0.4), rows="test", replicates=40
+        )
+        for name in ("AUROC", "sensitivity"):
+            mine = next(e for e in one.estimates if e.name == name)
+            assert mine == alone.estimate(name)
+        assert one.net_benefit == alone.net_benefit
+        assert one.roc.y == alone.roc.y
+
+
+def test_a_model_without_patients_gets_those_of_the_others(scores_table: Draw) -> None:
+    tables = models(scores_table)
+    some = {"a": tables["a"].drop("patient"), "b": tables["b"]}
+    found = compare_all(contenders_of(some), replicates=40)
+    assert found.each[0].n_patients == found.each[1].n_patients == tables["b"]["patient"].n_unique()
 
 
 def test_two_models_of_different_names_are_needed(scores_table: Draw) -> None:

@@ -46,6 +46,21 @@ def test_every_pair_has_its_figures_and_corrected_p(tmp_path):
     assert "Research use only" in html
 
 
+def test_each_model_stands_beside_the_others(tmp_path):
+    found, html = page_of(tmp_path, ("a", "b", "c"))
+    assert "ROC curves of a, b, c." in html
+    assert "Decision curves of a, b, c." in html
+    for one in found.each:
+        area, sensitivity = (
+            next(e for e in one.estimates if e.name == name) for name in ("AUROC", "sensitivity")
+        )
+        assert f"{one.name}: {area.value:.3f} ({area.lower:.3f} to {area.upper:.3f})" in html
+        assert f"{one.name}: {sensitivity.value:.3f}" in html
+    older = found.model_copy(update={"each": []})
+    write_comparisons(older, tmp_path / "comparison.json")
+    assert "ROC curves" not in write_any_page(tmp_path).read_text(encoding="utf-8")
+
+
 def test_one_pair_needs_no_correction(tmp_path):
     _, html = page_of(tmp_path, ("a", "b"))
     assert "Corrected p" not in html

@@ -11,7 +11,9 @@ from pydantic import Field
 from greenstick import RESEARCH_USE
 from greenstick.decision.operating_points import given_point
 from greenstick.errors import GreenstickError
+from greenstick.evidence.arguments import as_list
 from greenstick.evidence.comparison import Comparison, Points, compare
+from greenstick.evidence.each_model import ModelFigures, judge_model, on_shared_images
 from greenstick.evidence.estimates import Difference, Record
 from greenstick.evidence.record_files import read_record, write_record
 from greenstick.evidence.rows import Missing
@@ -36,6 +38,8 @@ class Comparisons(Record):
         What the images are called, e.g. ``"test"``.
     pairs
         Each pair of models; differences are second minus first.
+    each
+        What each model reaches by itself, on the images that all of them judge.
     """
 
     schema_version: str = COMPARISON_VERSION
@@ -43,6 +47,7 @@ class Comparisons(Record):
     models: list[str]
     rows: str
     pairs: list[Comparison] = Field(default_factory=list)
+    each: list[ModelFigures] = Field(default_factory=list)
 
     @property
     def untrue(self) -> bool:
@@ -164,7 +169,14 @@ def compare_all(
         )
         for one, two in combinations(contenders, 2)
     ]
-    return Comparisons(models=names, rows=rows, pairs=_corrected(pairs))
+    tables = on_shared_images([contender.scores for contender in contenders], missing)
+    each = [
+        judge_model(
+            one.name, table, as_list(one.points), seed=seed, replicates=replicates, level=level
+        )
+        for one, table in zip(contenders, tables, strict=True)
+    ]
+    return Comparisons(models=names, rows=rows, pairs=_corrected(pairs), each=each)
 
 
 def _corrected(pairs: list[Comparison]) -> list[Comparison]:

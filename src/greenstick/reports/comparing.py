@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from greenstick.evidence.comparisons import Comparisons
+from greenstick.evidence.each_model import ModelFigures
 from greenstick.evidence.estimates import Difference
 from greenstick.findings import Finding, Severity
 from greenstick.reports import figures
+from greenstick.reports.wording import find
 
 #: Losses: less is better.
 LOSSES = ("Brier score", "log loss")
+#: What is drawn of each model by itself, where it has it.
+ALONE = ("AUROC", "average precision", "sensitivity", "specificity")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,40 @@ def _figure(comparisons: Comparisons, name: str, place: int) -> ComparedFigure:
         tested=any(one.difference.p_value is not None for one in pairs),
         corrected=any(one.difference.p_holm is not None for one in pairs),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class EachModel:
+    """Every model by itself: forest plots by figure, and curves over each other."""
+
+    forests: list[tuple[str, Markup]]
+    rocs: Markup
+    benefits: Markup | None
+
+
+def each_model(comparisons: Comparisons) -> EachModel | None:
+    """Return what each model reaches; None where the file does not say (an older one)."""
+    each = comparisons.each
+    if not each:
+        return None
+    benefits = {one.name: one.net_benefit for one in each if one.net_benefit is not None}
+    share = each[0].n_positive / each[0].n_images
+    return EachModel(
+        forests=[
+            (name, plot) for name in ALONE if (plot := _forest_of_models(each, name)) is not None
+        ],
+        rocs=figures.rocs({one.name: one.roc for one in each}),
+        benefits=figures.net_benefits(benefits, share) if benefits else None,
+    )
+
+
+def _forest_of_models(each: list[ModelFigures], name: str) -> Markup | None:
+    found = [(one.name, find(one.estimates, name)) for one in each]
+    rows = [figures.ForestRow(model, e.value, e.lower, e.upper) for model, e in found if e]
+    if not rows:
+        return None
+    plot_name = f"each-{name.replace(' ', '-')}"
+    return figures.forest(rows, name=plot_name, axis=name, line=None)
 
 
 def comparison_findings(comparisons: Comparisons) -> list[Finding]:

@@ -3,7 +3,12 @@
 from pathlib import Path
 
 from greenstick.evidence.comparisons import Comparisons, read_comparisons
-from greenstick.reports.comparing import compared_figures, comparison_findings, grave
+from greenstick.reports.comparing import (
+    compared_figures,
+    comparison_findings,
+    each_model,
+    grave,
+)
 from greenstick.reports.templating import render, write_page
 from greenstick.reports.wording import count
 
@@ -24,6 +29,7 @@ def write_comparison_page(folder: Path) -> Path:
         lead=_lead(found),
         grave=grave(findings),
         findings=findings,
+        each=each_model(found),
         compared=compared_figures(found),
         margin=found.pairs[0].margin if found.pairs else None,
     )

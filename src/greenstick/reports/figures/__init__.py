@@ -1,6 +1,6 @@
 """The figures of a report: arrays in, inline SVG out."""
 
-from greenstick.reports.figures.benefit import net_benefit
+from greenstick.reports.figures.benefit import net_benefit, net_benefits
 from greenstick.reports.figures.costs import CostPoint, cost
 from greenstick.reports.figures.curves import MarkedPoint, precision_recall, roc, rocs
 from greenstick.reports.figures.detection import BarGroup, afroc, bars, box_precisions, froc
@@ -28,6 +28,7 @@ __all__ = [
     "growth",
     "heat",
     "net_benefit",
+    "net_benefits",
     "precision_recall",
     "reader_plane",
     "reliability",

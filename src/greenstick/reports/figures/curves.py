@@ -75,10 +75,17 @@ def rocs(curves: Mapping[str, Curve]) -> Markup:
         ink.unit_axes(axes, x="1 − specificity", y="Sensitivity")
         axes.plot([0, 1], [0, 1], color=ink.SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
         for place, (name, curve) in enumerate(curves.items()):
-            color, dashes = _COLORS[place % len(_COLORS)], _DASHES[place // len(_COLORS) % 3]
-            axes.plot(curve.x, curve.y, color=color, linestyle=dashes, linewidth=1.3, label=name)
+            axes.plot(curve.x, curve.y, linewidth=1.3, label=name, **look_of(place))
         axes.legend(loc="lower right", frameon=False, fontsize=8.5)
         return ink.to_svg(figure, "rocs", f"ROC curves of {', '.join(curves)}.")
+
+
+def look_of(place: int) -> dict[str, Any]:
+    """Return the color and dashes of the curve of one of several models."""
+    return {
+        "color": _COLORS[place % len(_COLORS)],
+        "linestyle": _DASHES[place // len(_COLORS) % len(_DASHES)],
+    }
 
 
 def draw_curve(axes: Axes, curve: Curve) -> None:
