@@ -82,7 +82,7 @@ def open_run(experiment: Experiment, path: Path, *, overwrite: bool) -> RunFolde
 
 
 def _remove_run(run: RunFolder) -> None:
-    for name in ("models", "fits", ".fits", "overlays", "evidence", "restorers"):
+    for name in ("models", "fits", ".fits", "overlays", "box_overlays", "evidence", "restorers"):
         shutil.rmtree(run / name, ignore_errors=True)
     for file in run.path.iterdir():
         if file.suffix in {".toml", ".parquet", ".json", ".html", ".part"}:

@@ -174,7 +174,8 @@ def _headlines(evidence: DetectionEvidence) -> list[Headline]:
 def _headline(name: str, estimate: Estimate | None, meaning: str) -> Headline:
     shown = f"{name[:1].upper()}{name[1:]}".replace("FP", "false positive") if " " in name else name
     if estimate is None:
-        return Headline(shown, "–", "not measured", "It needs images with and without a fracture.")
+        needs = "images with and without a fracture" if name == "image AUROC" else "true boxes"
+        return Headline(shown, "–", "not measured", f"It needs {needs}.")
     return Headline(
         shown, number(estimate.value), f"{level(estimate)} interval {interval(estimate)}", meaning
     )
