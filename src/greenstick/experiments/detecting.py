@@ -70,6 +70,11 @@ def detector_recipe(pairs: Mapping[str, str]) -> Recipe:
     return checked(Recipe, "Recipe", "greenstick detector train --help", values)
 
 
+def tile_side(recipe: Recipe) -> int:
+    """Return the side of the tiles that a detector of crops finds by; 0: whole canvases."""
+    return recipe.crop_px if recipe.canvas_px >= 2 * recipe.crop_px else 0
+
+
 def train_detector(
     cohort: Cohort,
     folder: Path,
@@ -108,7 +113,7 @@ def train_detector(
         progress=progress,
     )
     backend, model = backend_of(settings.backbone), fitted.model
-    tile_px = recipe.crop_px if recipe.canvas_px >= 2 * recipe.crop_px else 0
+    tile_px = tile_side(recipe)
     card = DetectorCard(
         name=f"{folder.name}/{settings.backbone}",
         detector=model.settings,
