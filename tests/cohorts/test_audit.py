@@ -139,7 +139,7 @@ def test_color_photograph(tmp_path: Path) -> None:
             ERROR,
         ),
         ({"label": [0, 0, 1], "patient": ["p", "q", "r"]}, "duplicate-across-patients", ERROR),
-        ({"label": [0, 0, 1], "patient": ["p", "p", "r"]}, "duplicate-within-patient", WARNING),
+        ({"label": [0, 0, 1], "patient": ["p", "p", "r"]}, "duplicate-within-patient", NOTE),
     ],
 )
 @pytest.mark.parametrize("exact", [True, False])
@@ -296,6 +296,22 @@ def test_of_copies_the_labeled_annotated_first_one_stays(tmp_path: Path) -> None
     cohort = cohort_of(tmp_path, images, label=[None, 1, 1, 1, 0], boxes=boxes)
     cleaned, _ = drop_rows(cohort, audit_cohort(cohort))
     assert cleaned.table["image"].to_list() == ["2.png", "z.png"]
+
+
+def test_copies_of_one_patient_stay_together(tmp_path: Path) -> None:
+    turned = picture(0).transpose(Image.Transpose.ROTATE_90)
+    images = {"a.png": picture(0), "b.png": picture(0), "c.png": turned, "d.png": picture(1)}
+    cohort = cohort_of(tmp_path, images, label=[1, 1, 1, 0], patient=["q", "p", "p", "r"])
+    _, dropped = drop_rows(cohort, audit_cohort(cohort))
+    assert reasons(dropped) == {"b.png": "copy", "c.png": "copy"}  # of a.png, another patient's
+    alone = cohort.with_table(cohort.table[1:])
+    audit = audit_cohort(alone)
+    assert not audit.refused
+    _, dropped = drop_rows(alone, audit)
+    assert dropped.is_empty()
+    torn = alone.with_table(alone.table.with_columns(label=pl.Series([1, 0, 0], dtype=pl.Int8)))
+    _, dropped = drop_rows(torn, audit_cohort(torn))
+    assert set(reasons(dropped).values()) == {"copies-disagree"}
 
 
 def test_a_torn_patient_stays_on_the_test_side(tmp_path: Path) -> None:

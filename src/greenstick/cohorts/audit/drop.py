@@ -5,8 +5,9 @@ The rule, in order:
 1. A row with an error of its own (missing, does not decode, blank, color, box at odds) goes.
 2. Of a patient on two sides of the split, the rows on one side stay: test before validation
    before training, so that a published test set stays what it was.
-3. Of each group of copies whose labels agree, one stays: on the side named first above, then
-   labeled before unlabeled, annotated before not, the earliest row.
+3. Of each group of copies whose labels agree, one patient's on one side stay: those of the copy on
+   the side named first above, then labeled before unlabeled, annotated before not, the earliest
+   row. Copies within a patient do no harm, since splits and intervals are by patient.
 4. Of a group of copies whose labels disagree none stays: nobody can say which label is right.
 """
 
@@ -117,6 +118,7 @@ def _copies(cohort: Cohort, audit: Audit, gone: dict[int, str]) -> dict[int, str
     hits = audit.rows.filter(pl.col("code").is_in(list(COPY_CODES)))
     pairs = hits.select("row", "partner_row").rows()
     images, labels = cohort.table["image"], cohort.table["label"]
+    homes = list(zip(cohort.patients(), cohort.table["split"], strict=True))
     reasons: dict[int, str] = {}
     for group in groups(pairs):
         here = [row for row in group if row not in gone]
@@ -125,7 +127,7 @@ def _copies(cohort: Cohort, audit: Audit, gone: dict[int, str]) -> dict[int, str
         elif here:
             kept = min(here, key=lambda row: _preference(cohort, row))
             reason = f"copy: a copy of {images[kept]} (row {kept}), which stays."
-            reasons |= {row: reason for row in here if row != kept}
+            reasons |= {row: reason for row in here if homes[row] != homes[kept]}
     return reasons
 
 
