@@ -1,0 +1,162 @@
+"""YOLOv8 from file to boxes: ours against ultralytics' predict, with the same weights, in one run.
+
+The network is drawn from a seed, and its scores are spread so that some boxes are sure; speed
+does not depend on what was learned. ``--model`` takes a trained one. Both look at one image at a
+time on one thread of the CPU, with the same confidence and merging. Two questions: does the same
+canvas give the same boxes, and how long does each take from a file on? Run with
+``python benchmarks/detection_yolo.py`` (needs ``greenstick[yolo]``, which is AGPL-3.0).
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from detection import pictures
+from greenstick.models.card import NETWORK
+from greenstick.models.detector import Detector, build_detector
+from greenstick.models.detector_checkpoint import load_detector, save_detector
+from greenstick.models.detector_settings import DetectorCard, DetectorSettings
+from greenstick.models.finding import on_original
+from greenstick.models.merging import Merged, merge
+from greenstick.radiographs.canvas import fit
+from greenstick.radiographs.opening import open_radiograph
+from greenstick.reading.runtime import Runtime
+
+#: What predict does unless told otherwise.
+CONFIDENCE, IOU, MOST = 0.25, 0.7, 300
+
+
+def drawn(name: str, size_px: int, folder: Path) -> tuple[Detector, DetectorCard]:
+    """Draw a network, and save it as a detector."""
+    torch.manual_seed(0)
+    model = build_detector(DetectorSettings(backbone=name, weights="none")).eval()
+    with torch.no_grad():
+        for branch in model.head.detect.cv3:
+            branch[-1].weight.mul_(200.0)
+    card = DetectorCard(name=name, detector=model.settings, canvas_px=size_px, merge_iou=IOU)
+    save_detector(folder, model, card)
+    return model, card
+
+
+def theirs(model: Detector, name: str) -> Any:
+    """Return ultralytics' own model with the weights of ours."""
+    from ultralytics import YOLO  # by now it is told to send nothing
+
+    yolo = YOLO(f"{name}.yaml", task="detect")
+    last = len(model.backbone)
+    head = {f"{last}.{key}": value for key, value in model.head.detect.state_dict().items()}
+    classes = len(model.settings.classes)
+    network = type(yolo.model)(f"{name}.yaml", nc=classes, verbose=False)
+    network.model.load_state_dict({**model.backbone.state_dict(), **head})
+    network.names = dict(enumerate(model.settings.classes))
+    network.args = yolo.model.args
+    yolo.model = network.eval()
+    return yolo
+
+
+def predict(yolo: Any, source: str | NDArray[np.uint8], size_px: int) -> Merged:
+    """Run ultralytics' predict on a file or a BGR picture."""
+    (result,) = yolo.predict(
+        source, imgsz=size_px, conf=CONFIDENCE, iou=IOU, max_det=MOST, device="cpu", verbose=False
+    )
+    boxes = result.boxes
+    return Merged(
+        boxes.xyxy.numpy().astype(float),
+        boxes.conf.numpy().astype(float),
+        boxes.cls.numpy().astype(np.int64),
+    )
+
+
+class Ours:
+    """From file to boxes as a reader does it; notes what each step takes."""
+
+    def __init__(self, folder: Path, card: DetectorCard) -> None:
+        self.size_px = card.canvas_px
+        self.runtime = Runtime(folder / NETWORK, card.canvas_px, threads=1)
+        self.steps: dict[str, list[float]] = defaultdict(list)
+
+    def on_canvas(self, canvas: NDArray[np.uint8]) -> Merged:
+        """Find boxes on a canvas, in its pixels."""
+        begin = time.perf_counter()
+        values = self.runtime.values(canvas[None, None].astype(np.float32) / np.float32(255))
+        middle = time.perf_counter()
+        scores = 1 / (1 + np.exp(-values["logits"][0]))
+        found = merge(values["boxes"][0], scores, iou=IOU, most=MOST, least=CONFIDENCE)
+        self.steps["network"].append(middle - begin)
+        self.steps["merge"].append(time.perf_counter() - middle)
+        return found
+
+    def __call__(self, path: Path) -> Merged:
+        """Find boxes on a file, in pixels of the original."""
+        begin = time.perf_counter()
+        canvas, placement = fit(open_radiograph(path), self.size_px)
+        self.steps["decode and fit"].append(time.perf_counter() - begin)
+        return on_original(self.on_canvas(canvas), placement)
+
+
+def gap(one: Merged, other: Merged) -> float:
+    """Return the largest distance in pixels between sides; infinite where numbers differ."""
+    if len(one.scores) != len(other.scores):
+        return float("inf")
+    if not len(one.scores):
+        return 0.0
+    apart = np.abs(one.corners[:, None] - other.corners[None]).max(-1)
+    return float(max(apart.min(0).max(), apart.min(1).max()))
+
+
+def main() -> None:
+    """Compare boxes on equal canvases, then time both from file to boxes, by turns."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--size", type=int, default=640)
+    parser.add_argument("--backbone", default="yolov8n")
+    parser.add_argument("--model", type=Path, help="a YOLOv8's folder of yours")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = given.model or Path(name)
+        loaded = load_detector(folder) if given.model else None
+        model, card = loaded or drawn(given.backbone, given.size, folder)
+        yolo, ours = theirs(model, card.detector.backbone), Ours(folder, card)
+        paths = pictures(Path(name), given.images)
+        same, count = [], 0
+        for path in paths:
+            canvas, _ = fit(open_radiograph(path), card.canvas_px)
+            found = ours.on_canvas(canvas)
+            count += len(found.scores)
+            same.append(gap(found, predict(yolo, np.dstack([canvas] * 3), card.canvas_px)))
+        within = sum(one < 1 for one in same)
+        print(f"the same canvas: {count} boxes; within a pixel on {within} of {len(same)} images")
+        print(f"  largest gap {max(one for one in same if np.isfinite(one)):.4f} px")
+        ours.steps.clear()
+        times: dict[str, list[float]] = {"ours": [], "ultralytics": []}
+        for path in paths:
+            begin = time.perf_counter()
+            ours(path)
+            middle = time.perf_counter()
+            predict(yolo, str(path), card.canvas_px)
+            times["ours"].append(middle - begin)
+            times["ultralytics"].append(time.perf_counter() - middle)
+        report(times, ours)
+
+
+def report(times: dict[str, list[float]], ours: Ours) -> None:
+    """Print medians in milliseconds, and how many times as fast ours is."""
+    steps = {name: 1000 * statistics.median(each) for name, each in ours.steps.items()}
+    whole = {name: 1000 * statistics.median(each) for name, each in times.items()}
+    ratios = np.divide(times["ultralytics"], times["ours"])
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    print("; ".join(f"{name} {value:.1f} ms" for name, value in (whole | steps).items()))
+    print(f"ours is {middle:.2f} times as fast (quartiles {low:.2f} to {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()
