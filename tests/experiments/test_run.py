@@ -15,7 +15,7 @@ from greenstick.evidence.evidence import read_evidence
 from greenstick.experiments import fitting
 from greenstick.models.checkpoint import load_checkpoint
 from greenstick.models.familiar import read_familiar
-from greenstick.reports.page import write_report
+from greenstick.reports.any_page import write_any_page
 
 ONE_EPOCH = {"epochs": 1}
 
@@ -38,8 +38,11 @@ def test_boxes_of_heat_maps_are_judged_where_there_are_true_ones(
     assert evidence.n_images == tested["image"].n_unique()
     assert evidence.n_predictions == found.height
     assert evidence.n_boxes == tested["label"].sum()
-    shutil.copytree(finished, tmp_path / "run")
-    html = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    run = shutil.copytree(finished, tmp_path / "run")
+    shutil.copy(run / "heat_boxes.json", run / "detection.json")  # as if judged into the folder
+    html = write_any_page(run).read_text(encoding="utf-8")
+    assert 'href="detection.html"' in html
+    assert 'href="report.html"' in (run / "detection.html").read_text(encoding="utf-8")
     assert "Boxes of the heat map" in html
     assert f"{evidence.estimate('mAP@0.3').value:.3f}" in html
 

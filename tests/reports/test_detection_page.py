@@ -141,6 +141,35 @@ def test_what_makes_figures_untrue_stands_in_red_above_them(judged: Path, tmp_pa
     assert html.index("cannot be believed") < html.index('class="headline"')
 
 
+def test_images_of_a_coco_file_are_found_in_the_folder_that_is_given(tmp_path: Path) -> None:
+    draw(tmp_path)
+    content = {
+        "images": [{"id": i, "file_name": f"far/away/{i:02d}.png"} for i in range(4)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 0, "bbox": [10, 10, 30, 30]} for i in (1, 2)
+        ],
+        "categories": [{"id": 0, "name": "fracture"}],
+    }
+    found = [
+        {"image_id": i, "category_id": 0, "bbox": [12, 10, 30, 30], "score": 0.5} for i in (1, 3)
+    ]
+    (tmp_path / "truth.json").write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / "found.json").write_text(json.dumps(found), encoding="utf-8")
+    words = ["--truth", tmp_path / "truth.json", "--predictions", tmp_path / "found.json"]
+    words += ["--images", tmp_path / "scans", "-o", tmp_path]
+    result = CliRunner().invoke(
+        app, ["evaluate", "boxes", *map(str, words)], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    listed = pl.read_parquet(tmp_path / "box_overlays.parquet")
+    assert dict(listed.select("image", "kind").rows()) == {
+        "02.png": "worst",
+        "01.png": "best",
+        "03.png": "false alarm",
+    }
+    assert listed["file"].null_count() == 0
+
+
 def test_an_unknown_column_and_a_damaged_file_are_refused(judged: Path, tmp_path: Path) -> None:
     draw(tmp_path)
     with pytest.raises(GreenstickError, match="no column 'bodypart'"):

@@ -84,11 +84,11 @@ def pick_cases(
     names = np.array(rows.images)
     order = fractured[np.lexsort((names[fractured], overlap[fractured], f1[fractured]))]
     many = min(each, -(-len(order) // 3))  # a third of few images, rounded up
+    last = max(many, len(order) - many)
     middle = max(many, (len(order) - many) // 2)
-    best = order[max(middle + many, len(order) - many) :]
     picked: list[tuple[int, CaseKind]] = [(int(i), "worst") for i in order[:many]]
-    picked += [(int(i), "median") for i in order[middle : middle + many]]
-    picked += [(int(i), "best") for i in best[::-1]]
+    picked += [(int(i), "median") for i in order[middle : min(middle + many, last)]]
+    picked += [(int(i), "best") for i in order[last:][::-1]]
     picked += [(int(i), "false alarm") for i in _false_alarms(shown, each)]
     scores = rows.best_scores
     marked = np.bincount(rows.predictions.images, minlength=len(rows)) > 0
