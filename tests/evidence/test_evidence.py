@@ -179,7 +179,7 @@ def test_scores_beyond_0_and_1_are_ranked_but_not_calibrated(scores_table: Draw)
     table = scores_table()
     logits = table.with_columns(score=pl.col("logit"))
     found = judged(logits, point=given_point(0.0))
-    assert severity(found, "scores-not-probabilities") is Severity.NOT_APPLICABLE
+    assert severity(found, "scores-not-probabilities") is Severity.NOTE
     assert found.calibration == []
     assert found.reliability == []
     assert found.estimate("AUROC") == judged(table).estimate("AUROC")

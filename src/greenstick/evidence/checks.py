@@ -53,7 +53,7 @@ def _probabilities(rows: ScoredRows) -> Finding:
         return Finding("scores-are-probabilities", Severity.PASSED, "Scores lie within 0 and 1.")
     return Finding(
         "scores-not-probabilities",
-        Severity.NOTE if percent else Severity.NOT_APPLICABLE,
+        Severity.NOTE,
         f"Scores run from {low:.3g} to {high:.3g}: they are taken as logits or ranks, and "
         "calibration is not judged.",
         remedy="If they are percentages, divide them by 100 (--percent)."
