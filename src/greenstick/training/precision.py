@@ -11,6 +11,7 @@ from greenstick.training.cpu import kept_memory, quicken
 from greenstick.training.recipe import Recipe
 
 _STEPS = 3
+_TRIAL_PX = 256  # a detector that gives a set needs as many cells as it has queries
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def choose_precision(recipe: Recipe, model: nn.Module, device: torch.device) -> 
     """
     if recipe.precision != "auto":
         return Precision(recipe.precision, {})
-    size = min(recipe.crop_px or recipe.canvas_px, 224)
+    size = min(recipe.crop_px or recipe.canvas_px, _TRIAL_PX)
     batch = min(recipe.batch_size, 8)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), kept_memory():
         copies = {name: copy.deepcopy(model).to(device).train() for name in ("32", "bf16")}
