@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from torch.nn import functional
 
 from greenstick.models.patch_guides import (
     blur,
@@ -11,6 +12,7 @@ from greenstick.models.patch_guides import (
     fill_smoothly,
     guides,
 )
+from greenstick.models.patch_restorer import checkered
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 3.5])
@@ -51,3 +53,13 @@ def test_smooth_filling_knows_nothing_of_the_hole() -> None:
 def test_guides_are_counted(guide: str, k: int) -> None:
     assert guides(torch.rand(2, 1, 24, 24), guide).shape == (2, k, 24, 24)
     assert count_guides(guide) == k
+
+
+def test_the_filling_is_a_mean_of_blocks_enlarged() -> None:
+    torch.manual_seed(0)
+    images, holes = torch.rand(2, 1, 32, 48), checkered(32, 48, 8)[:2, 0].expand(2, -1, -1, -1)
+    kept = functional.avg_pool2d(1.0 - holes, 4)
+    mean = blur(functional.avg_pool2d(images, 4) * kept, 2 / 3) / blur(kept, 2 / 3)
+    wide = functional.interpolate(mean, scale_factor=4, mode="bilinear", align_corners=False)
+    expected = torch.where(holes > 0, wide, images)
+    assert torch.allclose(fill_smoothly(images, holes, 8), expected, atol=1e-6)

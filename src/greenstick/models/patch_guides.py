@@ -10,7 +10,8 @@ from torch.nn import functional
 CONTOUR_SIGMA = 2.0
 #: Detail is what a Gaussian of this width takes away.
 DETAIL_SIGMA = 3.0
-_BLOCK_PX = 4
+#: Side (px) of the blocks in which holes are filled and restored.
+BLOCK_PX = 4
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
@@ -43,14 +44,28 @@ def fill_smoothly(images: Tensor, holes: Tensor, patch_px: int) -> Tensor:
     filled
         (N, P, H, W).
     """
-    sigma = patch_px / 3.0 / _BLOCK_PX
-    kept = functional.avg_pool2d(1.0 - holes, _BLOCK_PX)
-    seen = functional.avg_pool2d(images, _BLOCK_PX) * kept
+    wide = functional.pixel_shuffle(smooth_blocks(images, holes, patch_px), BLOCK_PX)
+    return torch.where(holes > 0, wide.reshape(len(holes), -1, *images.shape[-2:]), images)
+
+
+def smooth_blocks(images: Tensor, holes: Tensor, patch_px: int) -> Tensor:
+    """Return the mean around every place, in blocks: (N P, 16, H / 4, W / 4).
+
+    Between the blocks' middles it is bilinear, by a convolution: as enlarging, and quicker.
+    """
+    sigma = patch_px / 3.0 / BLOCK_PX
+    kept = functional.avg_pool2d(1.0 - holes, BLOCK_PX)
+    seen = functional.avg_pool2d(images, BLOCK_PX) * kept
     around = blur(seen, sigma) / blur(kept, sigma).clamp_min(1e-4)
-    wide = functional.interpolate(
-        around, size=images.shape[-2:], mode="bilinear", align_corners=False
-    )
-    return torch.where(holes > 0, wide, images)
+    padded = functional.pad(around.flatten(0, 1)[:, None], (1, 1, 1, 1), mode="replicate")
+    return functional.conv2d(padded, _bilinear(around))
+
+
+def _bilinear(like: Tensor) -> Tensor:
+    """Return the weights, (16, 1, 3, 3), of a block and its neighbors for each pixel of it."""
+    at = (torch.arange(BLOCK_PX, dtype=like.dtype, device=like.device) + 0.5) / BLOCK_PX - 0.5
+    side = torch.stack([(-at).clamp_min(0.0), 1.0 - at.abs(), at.clamp_min(0.0)], dim=1)
+    return (side[:, None, :, None] * side[None, :, None, :]).reshape(-1, 1, 3, 3)
 
 
 def contours(images: Tensor) -> Tensor:

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from greenstick.models.patch_guides import count_guides, fill_smoothly, guides
+from greenstick.models.patch_guides import BLOCK_PX, count_guides, guides, smooth_blocks
 from greenstick.models.patch_settings import RestorerSettings
 
 PASSES = 4
-#: Side (px) of the blocks that the first stage works on.
-_FINE = 4
+_FINE = BLOCK_PX  # what the first stage works on
 
 
 class Restoration(NamedTuple):
@@ -74,8 +73,20 @@ class Restorer(nn.Module):
         holes
             (N, P, H, W) of 0 and 1: those of each of P passes, restored each by itself.
         """
-        begun = fill_smoothly(images, holes, self.settings.patch_px)
-        first = self.first(self._seen(images, begun, holes))
+        blocks, structure, texture = self.fill(images, holes)
+        return Restoration(
+            functional.pixel_shuffle(blocks, _FINE).reshape(len(holes), -1, *images.shape[-2:]),
+            structure,
+            texture,
+        )
+
+    def fill(self, images: Tensor, holes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what :meth:`forward` does, the pictures in blocks: (N P, 16, H / 4, W / 4)."""
+        hole = functional.avg_pool2d(holes.to(images), _FINE).flatten(0, 1)[:, None]
+        smooth = smooth_blocks(images, holes, self.settings.patch_px)
+        plain = functional.pixel_unshuffle(images, _FINE)
+        begun = torch.where(hole > 0, smooth, self._for_each(plain, holes))
+        first = self.first(self._seen(images, begun, hole, holes))
         second = self.second(first)
         texture, texture_picture = self.texture(
             torch.cat([functional.avg_pool2d(first, 2), second], dim=1)
@@ -86,18 +97,21 @@ class Restorer(nn.Module):
         both = self.weigh(torch.cat([texture, structure], dim=1))
         merged = self.merge(torch.cat([second, both], dim=1))
         wide = functional.pixel_shuffle(self.widen(merged), 2)
-        change = functional.pixel_shuffle(self.last(torch.cat([first, wide], dim=1)), _FINE)
-        return Restoration(begun + change.reshape(begun.shape), structure_picture, texture_picture)
+        change = self.last(torch.cat([first, wide], dim=1))
+        return begun + change, structure_picture, texture_picture
 
-    def _seen(self, images: Tensor, begun: Tensor, holes: Tensor) -> Tensor:
+    def _seen(self, images: Tensor, begun: Tensor, hole: Tensor, holes: Tensor) -> Tensor:
         """Return what each pass sees, in blocks: (N P, ...). The guide is the same for all."""
-        seen = torch.stack([begun, holes.to(begun).expand_as(begun)], dim=2).flatten(0, 1)
-        blocks = functional.pixel_unshuffle(seen, _FINE)
-        if self.settings.guide == "none":
-            return blocks
-        told = functional.pixel_unshuffle(guides(images, self.settings.guide), _FINE)
-        for_each = told[:, None].expand(-1, begun.shape[1], -1, -1, -1).flatten(0, 1)
-        return torch.cat([blocks, for_each], dim=1)
+        seen = [begun, hole.expand_as(begun)]
+        if self.settings.guide != "none":
+            told = functional.pixel_unshuffle(guides(images, self.settings.guide), _FINE)
+            seen.append(self._for_each(told, holes))
+        return torch.cat(seen, dim=1)
+
+    @staticmethod
+    def _for_each(values: Tensor, holes: Tensor) -> Tensor:
+        """Repeat (N, C, h, w) for each pass: (N P, C, h, w)."""
+        return values[:, None].expand(-1, holes.shape[1], -1, -1, -1).flatten(0, 1)
 
 
 def restore(restorer: Restorer, images: Tensor) -> Tensor:
@@ -118,8 +132,10 @@ def restore(restorer: Restorer, images: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     holes = checkered(height, width, restorer.settings.patch_px).to(images)
     passes = holes[None, :, 0].expand(len(images), -1, -1, -1)
-    made: Restoration = restorer(images, passes)
-    return (made.images * passes).sum(dim=1, keepdim=True).clamp(0.0, 1.0)
+    blocks, _, _ = restorer.fill(images, passes)
+    hole = functional.avg_pool2d(holes, _FINE)
+    joined = (blocks.reshape(-1, PASSES, *blocks.shape[1:]) * hole).sum(dim=1)
+    return functional.pixel_shuffle(joined, _FINE).clamp(0.0, 1.0)
 
 
 def restore_scales(restorer: Restorer, images: Tensor) -> Tensor:
