@@ -38,7 +38,7 @@ class Restorer(nn.Module):
     """Pictures with holes in, whole pictures out.
 
     It works on blocks of 4 and 8 px with separable convolutions: at 512 px all passes of three
-    scales together cost 3 billion multiplications, a fifth of one ResNet-50.
+    scales together cost 3 billion multiplications, a seventh of a ResNet-50 of that size.
 
     Parameters
     ----------
