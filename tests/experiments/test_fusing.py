@@ -112,12 +112,15 @@ def test_images_that_were_trained_on_are_refused(
         splits.unlink()
 
 
-def test_a_split_of_one_class_is_refused(
+def test_a_split_of_one_class_and_a_model_s_own_folder_are_refused(
     classifier: Path, films: Path, make_detector: Callable[..., Path], tmp_path: Path
 ) -> None:
     cohort = read_cohort(films)
     one = cohort.with_table(
         cohort.table.filter((pl.col("label") == 0) | (pl.col("split") != "test"))
     )
+    detector = make_detector()
     with pytest.raises(GreenstickError, match="The split 'test' needs images with and without"):
-        fuse_models(one, classifier, make_detector(), tmp_path / "fused")
+        fuse_models(one, classifier, detector, tmp_path / "fused")
+    with pytest.raises(GreenstickError, match="holds one of the two models"):
+        fuse_models(cohort, classifier, detector, detector)

@@ -85,13 +85,17 @@ def fuse_models(
     Raises
     ------
     GreenstickError
-        Where a folder holds no such model, a split is missing, the classifier was trained on one
-        of the images, or the validation images are of one class.
+        Where a folder holds no such model, or is the one to write into, a split is missing or of
+        one class, or the classifier was trained on one of the images.
     """
     reader = Reader(classifier, boxes_from=detector, threads=threads)
     rows = cohort.with_table(
         cohort.table.filter(pl.col("split").is_in(["valid", "test"]), pl.col("label").is_not_null())
     )
+    if output.resolve() in (reader.folder.resolve(), Path(detector).resolve()):
+        raise GreenstickError(
+            f"{output} holds one of the two models.", remedy="Choose another folder with -o."
+        )
     _check(rows, classifier)
     scores = _scored(reader, rows, progress)
     valid, test = (scores.filter(split=name) for name in ("valid", "test"))
