@@ -18,6 +18,7 @@ from torchvision.ops import box_convert
 from greenstick.errors import GreenstickError
 from greenstick.models.detector_backends import needed_backend
 from greenstick.models.detector_parts import DetectorParts, TrueBatch
+from greenstick.models.detector_plans import PLANS
 
 _LAST_STRIDE = 32
 #: Where to find weights of COCO, as Apache-2.0, on machines that reach the hub.
@@ -150,8 +151,8 @@ def _labels(truth: TrueBatch, last: Tensor) -> list[dict[str, Tensor]]:
     for image, known in enumerate(truth.annotated.tolist()):
         boxes, classes = truth.of_image(image)
         shares = box_convert(boxes, "xyxy", "cxcywh") / _sides(last)
-        none = slice(None) if known else slice(0)
-        labels.append({"class_labels": classes[none], "boxes": shares[none]})
+        some = slice(None if known else 0)
+        labels.append({"class_labels": classes[some], "boxes": shares[some]})
     return labels
 
 
@@ -224,10 +225,8 @@ def _pretrained(kind: Any, config: Any, name: str, weights: str) -> tuple[Any, s
             f"{Path(place).name} is not {name} (first tensor that does not fit: {strange[0]!r}).",
             remedy=f"Name the network that these weights were trained for: {', '.join(HUB)}.",
         )
-    return (
-        network,
-        f"{place if weights == 'hub' else Path(place).name}: {name}, without its classes",
-    )
+    told_as = place if weights == "hub" else Path(place).name
+    return network, f"{told_as}: {name}, without its classes"
 
 
 def _hub_name(name: str) -> str:
@@ -254,10 +253,9 @@ def planned(name: str, classes: tuple[str, ...]) -> tuple[Any, Any, Callable[...
     plan = PLANS[name]
     named: dict[str, Any] = {
         "id2label": dict(enumerate(classes)),
-        "label2id": {c: i for i, c in enumerate(classes)},
+        "label2id": {each: number for number, each in enumerate(classes)},
+        "freeze_backbone_batch_norms": False,  # --set frozen_stages does, where wanted
     }
-    # A norm that stands still is for weights that are there: --set frozen_stages holds those.
-    named["freeze_backbone_batch_norms"] = False
     if name.startswith("dfine"):
         backbone = HGNetV2Config(**plan["backbone"])
         config = DFineConfig(backbone_config=backbone, **plan["detector"], **named)
@@ -265,97 +263,6 @@ def planned(name: str, classes: tuple[str, ...]) -> tuple[Any, Any, Callable[...
     backbone = RTDetrResNetConfig(**plan["backbone"])
     config = RTDetrV2Config(backbone_config=backbone, **plan["detector"], **named)
     return RTDetrV2ForObjectDetection, config, RTDetrForObjectDetectionLoss
-
-
-def _hgnet(width: int, blocks: int, layers: int, stem: tuple[int, int]) -> dict[str, Any]:
-    """Return the plan of an HGNet v2 (Baidu) whose first stage gives ``width`` channels."""
-    outputs = [width, width * 4, width * 8, width * 16]
-    middle = {64: 16, 96: 32, 16: 8}[width]
-    return {
-        "hidden_sizes": [width * 2, width * 4, width * 8, width * 16],
-        "stem_channels": [3, *stem],
-        "stage_in_channels": [stem[1], *outputs[:3]],
-        "stage_mid_channels": [middle, middle * 2, middle * 4, middle * 8],
-        "stage_out_channels": outputs,
-        "stage_num_blocks": [1, 1, blocks, 1],
-        "stage_numb_of_layers": [layers] * 4,
-        "use_learnable_affine_block": True,
-        "out_indices": [2, 3, 4],
-    }
-
-
-#: The published sizes (Peng et al., ICLR 2025; Lv et al., 2024), and one for tests.
-PLANS: dict[str, dict[str, dict[str, Any]]] = {
-    "dfine_n": {
-        "backbone": {**_hgnet(64, 2, 3, (16, 16)), "out_indices": [3, 4]},
-        "detector": {
-            "d_model": 128,
-            "encoder_hidden_dim": 128,
-            "encoder_in_channels": [512, 1024],
-            "encoder_ffn_dim": 512,
-            "encode_proj_layers": [1],
-            "feat_strides": [16, 32],
-            "num_feature_levels": 2,
-            "decoder_in_channels": [128, 128],
-            "decoder_n_points": [6, 6],
-            "decoder_ffn_dim": 512,
-            "decoder_layers": 3,
-            "depth_mult": 0.5,
-            "hidden_expansion": 0.34,
-        },
-    },
-    "dfine_s": {
-        "backbone": _hgnet(64, 2, 3, (16, 16)),
-        "detector": {
-            "encoder_in_channels": [256, 512, 1024],
-            "decoder_n_points": [3, 6, 3],
-            "decoder_layers": 3,
-            "depth_mult": 0.34,
-            "hidden_expansion": 0.5,
-        },
-    },
-    "dfine_m": {
-        "backbone": _hgnet(96, 3, 4, (24, 32)),
-        "detector": {
-            "encoder_in_channels": [384, 768, 1536],
-            "decoder_n_points": [3, 6, 3],
-            "decoder_layers": 4,
-            "depth_mult": 0.67,
-        },
-    },
-    "rtdetr_v2_r18": {
-        "backbone": {
-            "hidden_sizes": [64, 128, 256, 512],
-            "depths": [2, 2, 2, 2],
-            "layer_type": "basic",
-            "out_indices": [2, 3, 4],
-        },
-        "detector": {
-            "encoder_in_channels": [128, 256, 512],
-            "hidden_expansion": 0.5,
-            "decoder_layers": 3,
-        },
-    },
-    "dfine_test": {
-        "backbone": _hgnet(16, 1, 1, (8, 8)),
-        "detector": {
-            "d_model": 32,
-            "encoder_hidden_dim": 32,
-            "encoder_in_channels": [64, 128, 256],
-            "encoder_ffn_dim": 32,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 2,
-            "decoder_in_channels": [32, 32, 32],
-            "decoder_n_points": [2, 2, 2],
-            "decoder_ffn_dim": 32,
-            "decoder_layers": 2,
-            "depth_mult": 0.34,
-            "hidden_expansion": 0.5,
-            "num_queries": 20,
-            "num_denoising": 8,
-        },
-    },
-}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ its loss are taken as they are; images, augmentation, schedule and evaluation ar
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,11 +50,20 @@ class UltralyticsBody(nn.Sequential):
 
 
 class UltralyticsBoxes(nn.Module):
-    """Its decoupled head, which gives a distribution for each side of a box, and its loss."""
+    """Its decoupled head, which gives a distribution for each side of a box, and its loss.
 
-    def __init__(self, detect: Any) -> None:
+    Parameters
+    ----------
+    detect
+        The library's last layer.
+    criterion
+        The library's class of losses.
+    """
+
+    def __init__(self, detect: Any, criterion: Callable[[Any], Any]) -> None:
         super().__init__()
         self.detect = detect
+        self.criterion = criterion
 
     def forward(self, grids: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return boxes (N, K, 4), as corners in pixels, and logits (N, K, C)."""
@@ -71,7 +80,9 @@ class UltralyticsBoxes(nn.Module):
             "scores": raw["scores"][known],
             "feats": [grid[known] for grid in grids],
         }
-        losses, _ = self._criterion().loss(shown, _targets(truth, grids[0]))
+        # It asks a whole model for no more than these.
+        whole = SimpleNamespace(parameters=self.parameters, args=_GAINS, model=[self.detect])
+        losses, _ = self.criterion(whole).loss(shown, _targets(truth, grids[0]))
         # It is a sum over images; a mean leaves the rate independent of the batch.
         return *self._decoded(raw), losses.sum() / int(known.sum())
 
@@ -90,14 +101,6 @@ class UltralyticsBoxes(nn.Module):
         middle = torch.cat(centers)
         boxes = torch.cat([middle - sides[..., :2], middle + sides[..., 2:]], dim=2)
         return boxes, raw["scores"].transpose(1, 2)
-
-    def _criterion(self) -> Any:
-        with _imported():
-            from ultralytics.utils.loss import v8DetectionLoss
-        # It asks a whole model for no more than these.
-        return v8DetectionLoss(
-            SimpleNamespace(parameters=self.parameters, args=_GAINS, model=[self.detect])
-        )
 
 
 def _targets(truth: TrueBatch, finest: Tensor) -> dict[str, Tensor]:
@@ -137,15 +140,16 @@ def ultralytics_parts(name: str, classes: tuple[str, ...], weights: str) -> Dete
     needed_backend(name)
     with _imported():
         from ultralytics.nn.tasks import DetectionModel
+        from ultralytics.utils.loss import v8DetectionLoss
 
-        network = DetectionModel(f"{name}.yaml", nc=len(classes), verbose=False)
+        network: Any = DetectionModel(f"{name}.yaml", nc=len(classes), verbose=False)
     origin = "from scratch"
     if weights not in ("auto", "none"):
         origin = _fill(network.model, name, Path(weights))
     *layers, detect = network.model
     return DetectorParts(
         UltralyticsBody(layers, list(detect.f)),
-        UltralyticsBoxes(detect),
+        UltralyticsBoxes(detect, v8DetectionLoss),
         torch.zeros(3),
         torch.ones(3),
         origin,
@@ -153,7 +157,7 @@ def ultralytics_parts(name: str, classes: tuple[str, ...], weights: str) -> Dete
 
 
 @torch.no_grad()
-def _fill(network: nn.Sequential, name: str, path: Path) -> str:
+def _fill(network: Any, name: str, path: Path) -> str:
     """Take what fits of a file's tensors: everything up to the head must."""
     found = {key.removeprefix("model."): value for key, value in _tensors(path).items()}
     wanted = network.state_dict()
@@ -192,6 +196,8 @@ def _imported() -> Iterator[None]:
     """Import within it: the library then sends nothing, and changes no way of printing."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    with np.printoptions():
-        yield
-    torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]
+    try:
+        with np.printoptions():
+            yield
+    finally:
+        torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]
