@@ -41,10 +41,12 @@ def test_precision_is_tried_once_for_all_fits_of_a_backbone(
 
     monkeypatch.setattr(precision, "choose_precision", choose)
     run = RunFolder(tmp_path)
-    auto = experiment_on(spots, recipe={"precision": "auto"})
+    search = {"method": "grid", "space": {"recipe.lr": [1e-3, 1e-4]}}
+    auto = experiment_on(spots, recipe={"precision": "auto"}, search=search)
     for _ in range(2):  # the second time it is a run that goes on
         settled = settle_precision(run, auto, "cpu")
         assert settled["test_resnet"].recipe.precision == "bf16"
+        assert settled["test_resnet"].search == auto.search  # which comes after
     assert tried == ["test_resnet"]
     assert (
         settle_precision(run, experiment_on(spots), "cpu")["test_resnet"].recipe.precision == "32"

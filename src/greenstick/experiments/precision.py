@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from greenstick.experiments.experiment import Experiment, with_settings
+from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.run_folder import RunFolder, write_json
 from greenstick.models.classifier import build_classifier
 from greenstick.training.precision import choose_precision
@@ -28,7 +28,10 @@ def settle_precision(
             device = torch.device("cuda" if on_gpu else "cpu")
             chosen[backbone] = choose_precision(recipe, model, device).name
             write_json(chosen, path)
-    return {
-        backbone: with_settings(own, {"recipe.precision": chosen[backbone]})
-        for backbone, own in each.items()
-    }
+    return {backbone: _with_precision(own, chosen[backbone]) for backbone, own in each.items()}
+
+
+def _with_precision(experiment: Experiment, precision: str) -> Experiment:
+    """Return an experiment of another precision; its search is still to come, so it is kept."""
+    recipe = experiment.recipe.model_copy(update={"precision": precision})
+    return experiment.model_copy(update={"recipe": recipe})
