@@ -9,10 +9,6 @@ PyTorch, and Grad-CAM by pytorch-grad-cam; (b) torchxrayvision's documented way 
 PyTorch, no heat map; (c) Greenstick's reader. Each way runs in a process of its own, in one thread,
 and its processor time is taken, which other work on the machine does not lengthen much. The films
 come from the two real ones beside the project (RG1, RG3), else from a drawn phantom.
-
-    python benchmarks/reading.py --scores runs/x
-
-shows how far a model's scores move by decoding less than all of a film.
 """
 
 import argparse
@@ -298,75 +294,17 @@ def compare(given: argparse.Namespace) -> None:
     Console(width=120).print(parts)
 
 
-def show_scores(model: Path, number: int) -> None:
-    """Print how far scores move by decoding less, beside what half a pixel's shift does."""
-    from greenstick.radiographs.canvas import fit
-    from greenstick.radiographs.dicom.codestreams import read_header
-    from greenstick.radiographs.dicom.pixels import _DECODERS
-    from greenstick.radiographs.radiograph import Radiograph
-    from greenstick.reading.reader import Reader
-
-    reader = Reader(model, threads=1)
-    size, judge = reader.card.canvas_px, reader._judge
-
-    def score(values: NDArray[Any], original: tuple[int, int], stride: int = 1) -> float:
-        film = Radiograph(values.astype(np.float32) / 255.0, original, "", stride=stride)
-        return judge.judge(judge.of_one(reader._score(fit(film, size)[0]))[0], None).probability
-
-    moved: dict[str, list[float]] = {"JPEG 2000": [], "JPEG": [], "one row and column cut off": []}
-    for path in sorted((SHARED / "fracatlas/images").glob("*.jpg"))[::12]:
-        try:
-            film = np.asarray(Image.open(path).convert("L"))
-        except OSError:
-            continue
-        if max(film.shape) < 2 * size * 1.5:
-            film = np.asarray(
-                Image.fromarray(film).resize(
-                    (
-                        round(film.shape[1] * 4.6 * size / max(film.shape)),
-                        round(film.shape[0] * 4.6 * size / max(film.shape)),
-                    ),
-                    Image.Resampling.LANCZOS,
-                )
-            )
-        original = (film.shape[1], film.shape[0])
-        whole = score(film, original)
-        cut = score(film[1:, 1:], (original[0] - 1, original[1] - 1))
-        moved["one row and column cut off"].append(cut - whole)
-        j2k = bytes(imagecodecs.jpeg2k_encode(film, 0, reversible=True, codecformat="j2k"))
-        jpeg = bytes(imagecodecs.jpeg8_encode(film, level=92))
-        for name, frame in (("JPEG 2000", j2k), ("JPEG", jpeg)):
-            header = read_header(frame)
-            every, less = (_DECODERS[header.coding](frame, header, at) for at in (None, size))
-            assert less.factor > 1
-            moved[name].append(
-                score(less.values, original, less.stride) - score(every.values, original)
-            )
-        if len(moved["JPEG"]) == number:
-            break
-    table = Table("", "films", "mean", "median", "95 %", "largest")
-    for name, each in moved.items():
-        size_of = np.abs(each)
-        values = (size_of.mean(), np.median(size_of), np.quantile(size_of, 0.95), size_of.max())
-        table.add_row(name, str(len(each)), *(f"{value:.4f}" for value in values))
-    Console().print("absolute difference in probability", table)
-
-
 def main() -> None:
-    """Compare the ways, or show how scores move."""
+    """Compare the ways."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--backbone", default="mobilenetv2_100")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--model", type=Path, help="a run's model; default: random weights")
-    parser.add_argument("--scores", type=Path)
-    parser.add_argument("--films", type=int, default=60)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.scores:
-        show_scores(given.scores, given.films)
-    elif given.one:
+    if given.one:
         print(json.dumps(measure(given.one[0], Path(given.one[1]), given)))
     else:
         compare(given)

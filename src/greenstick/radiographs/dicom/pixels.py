@@ -71,8 +71,8 @@ def decode(file: DicomFile, *, at_least_px: int | None = None) -> Decoded | None
     file
         The file.
     at_least_px
-        Where given, JPEG and JPEG 2000 may be decoded at a reduced size, as long as the longer
-        side stays half as long again as this.
+        Where given, JPEG and JPEG 2000 may be decoded at a reduced size; see
+        :mod:`greenstick.radiographs.reducing`.
 
     Raises
     ------
@@ -183,14 +183,18 @@ def _decode_codestream(frame: bytes, layout: Layout, at_least_px: int | None) ->
     header = read_header(frame)
     if (header.rows, header.columns, header.components) != (layout.rows, layout.columns, 1):
         raise ValueError("The codestream holds another image than the file says.")
-    decoder = _DECODERS[header.coding]
-    decoded = decoder(frame, header, at_least_px)
+    decoded = decode_frame(frame, header, at_least_px)
     values = decoded.values
     if layout.signed and values.dtype.kind == "u":
         values = _with_sign(values, min(layout.bits_stored, header.bits))
     elif values.dtype.kind == "u" and header.bits > layout.bits_stored:
         values = np.minimum(values, values.dtype.type(2**layout.bits_stored - 1))
     return replace(decoded, values=values)
+
+
+def decode_frame(frame: bytes, header: Codestream, at_least_px: int | None) -> Decoded:
+    """Decode one coded frame with the first decoder that can; parameters as for :func:`decode`."""
+    return _DECODERS[header.coding](frame, header, at_least_px)
 
 
 def _jpeg(frame: bytes, header: Codestream, at_least_px: int | None) -> Decoded:
