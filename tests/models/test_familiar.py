@@ -37,6 +37,18 @@ def test_more_channels_than_images_do_no_harm() -> None:
     assert known.distance(5 * dice.normal(size=(9, 200))).min() > 1.5
 
 
+def test_what_is_far_lies_beyond_films_as_other_machines_show_them() -> None:
+    train, valid = looks(2000, 1), looks(500, 2)
+    varied = 1.5 * (valid - 3.0) + 3.0
+    near, wide = (
+        learn_familiar(train, valid, varied=shown, chosen_on="valid") for shown in (None, varied)
+    )
+    assert near.threshold == wide.threshold
+    assert wide.far == pytest.approx(1.5 * near.far, rel=0.1)
+    assert (wide.distance(varied) < wide.far).all()
+    assert (wide.distance(400 * looks(20, 3)) > wide.far).all()
+
+
 def test_it_comes_back_from_its_file(tmp_path: Path) -> None:
     assert read_familiar(tmp_path) is None
     known = learn_familiar(looks(200, 1), looks(100, 2), chosen_on="valid")
@@ -45,6 +57,7 @@ def test_it_comes_back_from_its_file(tmp_path: Path) -> None:
     assert back is not None
     np.testing.assert_array_equal(back.distance(looks(9, 3)), known.distance(looks(9, 3)))
     assert (back.chosen_on, back.n, back.false_alarms) == ("valid", 100, 0.01)
+    assert back.far == known.far > 1
     (tmp_path / FAMILIAR).write_bytes(b"something else")
     with pytest.raises(GreenstickError, match="does not hold"):
         read_familiar(tmp_path)

@@ -119,3 +119,23 @@ def test_a_strange_look_is_warned_of_and_a_stranger_one_not_read() -> None:
         Severity.PASSED, Severity.WARNING, Severity.ERROR,
         Severity.NOT_APPLICABLE, Severity.NOT_APPLICABLE,
     ]  # fmt: skip
+
+
+def test_white_beyond_the_collimated_field_is_told() -> None:
+    pixels = film().pixels.copy()
+    pixels[:, :40] = pixels[:, -40:] = 0.97
+    (told,) = (f for f in guard(film(pixels=pixels)) if f.code == "field")
+    assert told.severity is Severity.WARNING
+    assert "40 %" in told.message
+    pixels[:, :40] = 0.0  # one side of them black: a fifth is left
+    assert not [f for f in guard(film(pixels=pixels)) if f.message == told.message]
+
+
+def test_a_real_film_without_its_shutter_is_told_and_others_are_not(shared_data: Path) -> None:
+    def warned(name: str) -> bool:
+        radiograph = open_radiograph(shared_data / name, at_least_px=448)
+        return any("collimated" in warning for warning in warnings_of(guard(radiograph)))
+
+    assert warned("dicom/radiographs/RG3_J2KI.dcm")
+    assert not warned("dicom/radiographs/RG1_J2KI.dcm")
+    assert not warned("fracatlas/images/IMG0000002.jpg")

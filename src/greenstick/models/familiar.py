@@ -5,7 +5,7 @@ shrunk covariance (Ledoit & Wolf 2004), as in Lee et al. (NeurIPS 2018). Its thr
 share of validation images through as strange.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,11 @@ from greenstick.errors import GreenstickError
 from greenstick.files import write_whole
 
 FAMILIAR = "familiar.safetensors"
-#: A look this many times as far off as the threshold has nothing of the training images.
-FAR = 5.0
+#: So many standard deviations (of the distance's logarithm) beyond the mean of films of its own
+#: kind, a look has nothing of the training images.
+_FAR_DEVIATIONS = 8.0
+#: The same, in thresholds, for models whose file does not say it.
+_FAR = 5.0
 
 Floats = NDArray[np.float32]
 
@@ -39,6 +42,8 @@ class Familiar:
         Share of the images of ``chosen_on`` that are above it.
     chosen_on, n
         Name and number of the images that the threshold was chosen on.
+    far
+        From so many thresholds on, an image has nothing of those that the model knows.
     """
 
     mean: Floats
@@ -47,6 +52,7 @@ class Familiar:
     false_alarms: float
     chosen_on: str
     n: int
+    far: float = _FAR
 
     def distance(self, looks: Floats) -> Floats:
         """Return (N,) distances of looks (N, D), in units of the threshold: above 1 is strange."""
@@ -55,7 +61,12 @@ class Familiar:
 
 
 def learn_familiar(
-    train: Floats, valid: Floats, *, false_alarms: float = 0.01, chosen_on: str
+    train: Floats,
+    valid: Floats,
+    *,
+    varied: Floats | None = None,
+    false_alarms: float = 0.01,
+    chosen_on: str,
 ) -> Familiar:
     """Learn what is familiar.
 
@@ -65,6 +76,9 @@ def learn_familiar(
         (n, D): looks of training images.
     valid
         (m, D): looks of images that the model was not fitted on, for the threshold.
+    varied
+        (k, D): looks of the same as other machines might show them, for ``far``; None: as they
+        are.
     false_alarms
         The share of these that may be called strange.
     chosen_on
@@ -95,10 +109,10 @@ def learn_familiar(
         chosen_on=chosen_on,
         n=len(valid),
     )
-    threshold = float(np.quantile(known.distance(valid), 1.0 - false_alarms))
-    return Familiar(
-        known.mean, known.whitening, max(threshold, 1e-6), false_alarms, chosen_on, len(valid)
-    )
+    threshold = max(float(np.quantile(known.distance(valid), 1.0 - false_alarms)), 1e-6)
+    logs = np.log(known.distance(valid if varied is None else varied) / threshold + 1e-6)
+    far = max(1.0, float(np.exp(logs.mean() + _FAR_DEVIATIONS * logs.std())))
+    return replace(known, threshold=threshold, far=far)
 
 
 def write_familiar(folder: Path, known: Familiar) -> None:
@@ -108,6 +122,7 @@ def write_familiar(folder: Path, known: Familiar) -> None:
         "false_alarms": repr(known.false_alarms),
         "chosen_on": known.chosen_on,
         "n": str(known.n),
+        "far": repr(known.far),
     }
     data = save({"mean": known.mean, "whitening": np.ascontiguousarray(known.whitening)}, facts)
     write_whole(folder / FAMILIAR, lambda part: part.write_bytes(data))
@@ -134,6 +149,7 @@ def read_familiar(folder: Path) -> Familiar | None:
                 float(facts["false_alarms"]),
                 facts["chosen_on"],
                 int(facts["n"]),
+                float(facts.get("far", _FAR)),
             )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise GreenstickError(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenstick.findings import Finding, Severity
-from greenstick.models.familiar import FAR, Familiar
+from greenstick.models.familiar import Familiar
 from greenstick.radiographs.dicom import RADIOGRAPHS
 from greenstick.radiographs.radiograph import Radiograph
 
@@ -23,6 +23,8 @@ LEAST_CONTRAST = 0.02
 _MOST_WHITE, _LEAST_BRIGHT = 0.5, 0.3
 #: An inverted film has a white ground (this share of its frame) that outshines its middle.
 _WHITE_FRAME, _OUTSHINES = 0.8, 0.2
+#: A line is white where more than this share of it is; of such lines there may be so many.
+_WHITE_LINE, _MOST_UNEXPOSED = 0.95, 0.25
 #: A film has more levels of gray (of 256); a drawing or a screenshot has fewer.
 _FEWEST_LEVELS = 48
 #: Parts of the body, as BodyPartExamined has them, that show no limb.
@@ -67,6 +69,7 @@ def guard(radiograph: Radiograph, wanted: Wanted | None = None) -> list[Finding]
         _blank(few),
         _exposure(few),
         _inverted(few),
+        _field(few),
         _levels(few),
         _resolution(radiograph, wanted.canvas_px),
         _body_part(radiograph),
@@ -84,7 +87,7 @@ def is_familiar(known: Familiar | None, look: NDArray[np.float32] | None) -> Fin
     if distance <= 1.0:
         return Finding("familiar", Severity.PASSED, "It looks like what the model was trained on.")
     usual = f"{100 * (1 - known.false_alarms):.0f} in 100 films of its own kind stay within"
-    if distance > FAR:
+    if distance > known.far:
         return Finding(
             "familiar",
             Severity.ERROR,
@@ -203,6 +206,25 @@ def _levels(few: NDArray[np.float32]) -> Finding:
             remedy="Give the image itself.",
         )
     return Finding("levels", Severity.PASSED, "It has the gray levels of a film.")
+
+
+def _field(few: NDArray[np.float32]) -> Finding:
+    """Look for white beyond a collimated field, which a display shutter would have hidden."""
+    white = few >= 0.9
+    share = 0.0
+    for sides in (white, white.T):
+        lines = sides.mean(axis=0) > _WHITE_LINE
+        inside = np.flatnonzero(~lines)
+        if len(inside) and len(inside) < len(lines):
+            share = max(share, 1.0 - (inside[-1] - inside[0] + 1) / len(lines))
+    if share > _MOST_UNEXPOSED:
+        return Finding(
+            "field",
+            Severity.WARNING,
+            f"{100 * share:.0f} % of it lies beyond the collimated field, and is white.",
+            remedy="Send it with its display shutter, or cut it to the field.",
+        )
+    return Finding("field", Severity.PASSED, "Nothing beyond the collimated field is white.")
 
 
 def _resolution(radiograph: Radiograph, canvas_px: int) -> Finding:
