@@ -11,6 +11,7 @@ from PIL import Image
 
 from greenstick.models.card import Card, CardCalibration, CardOperatingPoint, write_card
 from greenstick.models.settings import ClassifierSettings
+from greenstick.reading import pace
 
 CANVAS_PX, CELL_PX, SLOPE, OFFSET = 96, 24, 12.0, -5.0
 TEMPERATURE, THRESHOLD = 1.5, 0.4
@@ -39,7 +40,16 @@ def write_network(path: Path, classes: int) -> None:
     ]
     constants = [numpy_helper.from_array(value, name) for name, value in numbers.items()]
     graph = helper.make_graph(nodes, "mean", [images], outputs, constants)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_time_for_a_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a pace without measuring it, and remember none beyond a test."""
+    monkeypatch.setenv("GREENSTICK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pace, "measure_pace", lambda *_: pace.Pace(films=2, threads=1))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from greenstick.errors import GreenstickError
 from greenstick.models.card import Card, CardCalibration, CardOperatingPoint
 from greenstick.models.settings import ClassifierSettings
 from greenstick.reading.judge import Judge
@@ -55,6 +56,49 @@ def test_of_several_classes_any_or_one_may_hold() -> None:
     one_of, _, _ = Judge(card(classes=classes)).of_one(output)
     shares = np.exp(logits[0] / 2.0)
     assert expit(one_of / 2.0) == pytest.approx(shares[1] / shares.sum(), abs=1e-6)
+
+
+TYPES = ("greenstick", "spiral", "torus")
+
+
+def typed(*logits: float) -> Output:
+    maps = np.broadcast_to(np.float32(logits)[None, :, None, None], (1, len(logits), 2, 2))
+    return Output(np.float32([logits]), maps)
+
+
+def test_types_of_which_any_may_hold_tell_a_fracture_by_the_likeliest() -> None:
+    temperatures = CardCalibration(temperatures=(2.0, 1.0, 4.0), fitted_on="valid", n=50)
+    points = tuple(
+        CardOperatingPoint(threshold=at, class_name=name, rule="youden", chosen_on="valid", n=50)
+        for name, at in zip(TYPES, (0.9, 0.2, 0.9), strict=True)
+    )
+    mine = card(classes=TYPES, outputs="any-of").model_copy(
+        update={"calibration": temperatures, "operating_points": points}
+    )
+    judge = Judge(mine)
+    for logits, decision in (((3.0, -2.0, 1.0), "no fracture"), ((-1.0, -1.0, -9.0), "fracture")):
+        value, cells, _ = judge.of_one(typed(*logits))
+        classes = judge.of_classes(typed(*logits))
+        expected = expit(np.array(logits) / (2.0, 1.0, 4.0))
+        assert [found.name for found in classes] == list(TYPES)
+        assert [c.probability for c in classes] == pytest.approx(expected, abs=1e-6)
+        judged = judge.judge(value, None, classes=classes)
+        assert judged.probability == pytest.approx(expected.max(), abs=1e-6)
+        assert expit(cells[0, 0]) == pytest.approx(expected.max(), abs=1e-6)
+        assert judged.decision == decision  # by each type's own threshold
+
+
+def test_the_absence_of_a_fracture_tells_one() -> None:
+    judge = Judge(card((0.5, "youden"), classes=("no fracture", "spiral", "torus")))
+    value, _, _ = judge.of_one(typed(0.0, 2.0, 2.0))
+    none = 1.0 / (1.0 + 2.0 * np.exp(1.0))
+    assert judge.judge(value, None).probability == pytest.approx(1.0 - none, abs=1e-6)
+    assert sum(c.probability for c in judge.of_classes(typed(0.0, 2.0, 2.0))) == pytest.approx(1.0)
+
+
+def test_types_of_which_one_always_holds_cannot_tell_whether_there_is_a_fracture() -> None:
+    with pytest.raises(GreenstickError, match="not whether there is one"):
+        Judge(card(classes=TYPES))
 
 
 def test_a_mirrored_view_is_turned_back() -> None:

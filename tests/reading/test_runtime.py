@@ -2,10 +2,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
+import openvino
 import pytest
 
 from greenstick.errors import GreenstickError
-from greenstick.reading.runtime import Runtime
+from greenstick.models.card import CARD
+from greenstick.reading.reader import Reader, digest_of
+from greenstick.reading.runtime import Device, Precision, Runtime
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -31,3 +35,46 @@ def test_a_missing_or_broken_network_says_so(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a network")
     with pytest.raises(GreenstickError, match="no network that can be run"):
         Runtime(tmp_path / "model.onnx", 96)
+
+
+@pytest.mark.parametrize(("device", "precision"), [("onnx", "f32"), ("cpu", "bf16")])
+def test_every_way_of_running_says_the_same(
+    device: Device, precision: Precision, make_model: Callable[..., Path]
+) -> None:
+    path = make_model() / "model.onnx"
+    images = np.random.default_rng(1).random((2, 1, 96, 96), dtype=np.float32)
+    expected = Runtime(path, 96, batch=2, threads=1)(images)
+    found = Runtime(path, 96, batch=2, threads=1, device=device, precision=precision)(images)
+    near = 1e-4 if precision == "f32" else 0.1
+    np.testing.assert_allclose(found.logits, expected.logits, atol=near)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=near)
+
+
+def test_without_a_gpu_cuda_is_refused_with_a_remedy(make_model: Callable[..., Path]) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("there is ONNX Runtime for GPUs")
+    with pytest.raises(GreenstickError, match="no GPU") as caught:
+        Runtime(make_model() / "model.onnx", 96, device="cuda")
+    assert "--device cpu" in caught.value.remedy
+
+
+def test_onnx_runtime_refuses_what_is_no_network(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"not a network")
+    with pytest.raises(GreenstickError, match="ONNX Runtime can run"):
+        Runtime(tmp_path / "model.onnx", 96, device="onnx")
+
+
+def test_a_reader_takes_what_was_exported_for_openvino(
+    make_model: Callable[..., Path], scans: Path
+) -> None:
+    model, exported = make_model(), scans.parent / "exported"
+    exported.mkdir()
+    openvino.save_model(openvino.Core().read_model(model / "model.onnx"), exported / "model.xml")
+    (exported / CARD).write_bytes((model / CARD).read_bytes())
+    expected, found = (Reader(f, threads=1)(scans / "dark.png") for f in (model, exported))
+    assert found.probability == pytest.approx(expected.probability, abs=1e-3)
+    before = digest_of(exported)
+    weights = bytearray((exported / "model.bin").read_bytes())
+    weights[-1] ^= 1
+    (exported / "model.bin").write_bytes(weights)
+    assert digest_of(exported) != before

@@ -2,12 +2,21 @@
 
 import json
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from greenstick.cli.common import AsJson, app, resumable
+
+
+class Device(Enum):
+    """What a network runs on."""
+
+    CPU = "cpu"
+    ONNX = "onnx"
+    CUDA = "cuda"
 
 
 @app.command(epilog="Example: greenstick read scans/ --model runs/x -o readings")
@@ -38,6 +47,9 @@ def read(
         str, typer.Option(help="Ray cluster that reads into a table: local, auto or an address.")
     ] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0: all cores.")] = 0,
+    device: Annotated[
+        Device, typer.Option(help="Where the network runs; onnx: the CPU, by ONNX Runtime.")
+    ] = Device.CPU,
     as_json: AsJson = False,
 ) -> None:
     """Read radiographs: probability, decision, heat map, or the reason why one was not read."""
@@ -45,7 +57,9 @@ def read(
     if output.suffix == ".parquet":
         if dicom:
             raise typer.BadParameter("DICOM results need a folder: give -o FOLDER.")
-        _read_archive(paths, model, boxes_from, output, accept, ray, threads, as_json)
+        if ray and device is not Device.CPU:
+            raise typer.BadParameter("Ray's machines read on their processors: leave --device out.")
+        _read_archive(paths, model, boxes_from, output, accept, ray, threads, device, as_json)
         return
     if ray:
         raise typer.BadParameter("Ray reads into a table: give -o results.parquet.")
@@ -64,6 +78,7 @@ def read(
             accept=accept,
             boxes_from=boxes_from,
             threads=threads,
+            device=device.value,
             progress=progress,
         )
     if as_json:
@@ -80,6 +95,7 @@ def _read_archive(
     accept: list[str],
     ray: str,
     threads: int,
+    device: Device,
     as_json: bool,
 ) -> None:
     from greenstick.experiments.bars import bar
@@ -95,6 +111,7 @@ def _read_archive(
             accept=accept,
             boxes_from=boxes_from,
             threads=threads,
+            device=device.value,
             ray=ray,
             progress=progress,
         )

@@ -16,6 +16,7 @@ from greenstick.models.export import export_onnx
 from greenstick.models.export_check import check_export
 from greenstick.models.export_openvino import export_int8, export_openvino
 from greenstick.models.export_torchscript import export_torchscript
+from greenstick.models.familiar import read_familiar, write_familiar
 from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.opening import open_radiograph
 from greenstick.reading.finding import walk
@@ -55,7 +56,7 @@ class Exported:
 def export_model(
     model: Path | str, to: str, output: Path | str, *, images: Path | None = None
 ) -> Exported:
-    """Write a model in another format, with its card, and check it.
+    """Write a model in another format, with its card and what is familiar to it, and check it.
 
     Parameters
     ----------
@@ -101,6 +102,9 @@ def export_model(
             remedy="Choose another format, and tell the authors the backbone's name.",
         )
     write_card(path.parent, card)
+    known = read_familiar(folder)
+    if known is not None:
+        write_familiar(path.parent, known)
     return Exported(path, differences, len(canvases), where)
 
 

@@ -20,6 +20,7 @@ from greenstick.reading.dicom_results.kinds import Kind
 from greenstick.reading.finding import find_files
 from greenstick.reading.reader import Examination, Reader
 from greenstick.reading.results import Reading, Readings, read_json, write_csv, write_json
+from greenstick.reading.runtime import Device
 
 if TYPE_CHECKING:
     from greenstick.reading.dicom_results.writing import DicomWriter
@@ -42,6 +43,7 @@ def read_paths(
     accept: Sequence[str] = (),
     boxes_from: Path | str | None = None,
     threads: int = 0,
+    device: Device = "cpu",
     progress: Progress | None = None,
 ) -> list[Reading]:
     """Read files and folders with a model, and write the results into a folder.
@@ -68,6 +70,8 @@ def read_paths(
         A detector's folder, whose boxes are shown.
     threads
         How many to use; 0: all cores.
+    device
+        What the network runs on.
     progress
         Called with (done, all).
 
@@ -78,7 +82,9 @@ def read_paths(
     """
     output = Path(output)
     found = find_files(paths, leave_out=output)
-    reader = Reader(model, threads=threads, accept=accept, boxes_from=boxes_from, isolated=True)
+    reader = Reader(
+        model, threads=threads, accept=accept, boxes_from=boxes_from, isolated=True, device=device
+    )
     results = _Results(output, reader)
     earlier = results.unfinished(overlays=overlays, dicom=dicom)
     pictures = _Pictures(

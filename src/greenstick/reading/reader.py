@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice, starmap
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,9 +27,10 @@ from greenstick.reading.boxes import BoxFinder, Found, agreeing
 from greenstick.reading.fused import BOXES, FUSED, Fused
 from greenstick.reading.guard import is_familiar
 from greenstick.reading.judge import Judge
+from greenstick.reading.pace import Pace, find_pace
 from greenstick.reading.preparing import Prepared, Wish, prepare
 from greenstick.reading.results import Box, Reading
-from greenstick.reading.runtime import Output, Runtime
+from greenstick.reading.runtime import Device, Output, Runtime, network_in
 from greenstick.reading.workers import Workers
 
 
@@ -69,6 +71,11 @@ class Reader:
     isolated
         Whether files are decoded in processes that may be lost: slower to start, but no file can
         take this process down or all of its memory.
+    device
+        What the network runs on; see :class:`~greenstick.reading.runtime.Runtime`.
+    tuned
+        Whether to measure first how many films and threads a call is best given, for archives;
+        see :mod:`greenstick.reading.pace`.
 
     Raises
     ------
@@ -85,6 +92,8 @@ class Reader:
         accept: Sequence[str] = (),
         boxes_from: Path | str | None = None,
         isolated: bool = False,
+        device: Device = "cpu",
+        tuned: bool = False,
     ) -> None:
         _check_modalities(accept)
         self.folder = find_model(Path(folder))
@@ -96,9 +105,14 @@ class Reader:
         self._judge = Judge(_decided_by(self.card, self._fused))
         self._familiar = read_familiar(self.folder)
         self._flips = 2 if self.card.flip_average else 1
-        self._runtime = Runtime(
-            self.folder / NETWORK, self.card.canvas_px, batch=self._flips, threads=threads
-        )
+        network, px = network_in(self.folder), self.card.canvas_px
+        self._pace = Pace(threads=threads)
+        if tuned:
+            self._pace = find_pace(
+                network, self.digest, px, views=self._flips, threads=self.threads, device=device
+            )
+        batch = self._pace.films * self._flips
+        self._runtime = Runtime(network, px, batch=batch, threads=self._pace.threads, device=device)
         boxes_px = self._finder.card.canvas_px if self._finder else 0
         wish = Wish(self.card.canvas_px, accept=tuple(accept), boxes_px=boxes_px)
         self._wishes = {False: wish, True: replace(wish, picture_px=SHOWN_PX[1])}
@@ -128,7 +142,7 @@ class Reader:
             threads=self.threads,
             name="greenstick-decode",
         )
-        return map(self._conclude, prepared)
+        return starmap(self._conclude, self._scored(prepared))
 
     def close(self) -> None:
         """End the processes that decode, where there are any."""
@@ -160,11 +174,10 @@ class Reader:
             "digest": self.digest,
         }
 
-    def _conclude(self, prepared: Prepared) -> Examination:
-        if prepared.canvas is None or prepared.placement is None:
+    def _conclude(self, prepared: Prepared, output: Output | None, seconds: float) -> Examination:
+        if output is None or prepared.placement is None:
             return Examination(self._not_read(prepared, prepared.reason))
-        start = perf_counter()
-        output = self._score(prepared.canvas)
+        start = perf_counter() - seconds
         familiar = is_familiar(self._familiar, None if output.look is None else output.look[0])
         if familiar.severity is Severity.ERROR:
             return Examination(
@@ -173,13 +186,15 @@ class Reader:
         strange = (familiar.message,) if familiar.severity is Severity.WARNING else ()
         value, cells, spread = self._judge.of_one(output)
         found = self._find(prepared)
-        judged = self._judge.judge(value, spread, self._fusing(found))
+        classes = self._judge.of_classes(output)
+        judged = self._judge.judge(value, spread, self._fusing(found), classes)
         heat = heatmap(cells, prepared.placement, temperature=self._judge.temperature)
         x, y = heat.peak
         width, height = prepared.placement.original_size_px
         point = self._judge.point
         threshold = None if point is None else point.threshold
-        boxes, disagree = _boxes(heat, threshold, self.card.box_limits), ()
+        boxes = _boxes(heat, threshold, self.card.box_limits)
+        disagree: tuple[str, ...] = ()
         if found is not None:
             boxes, disagree = agreeing(judged.decision, found)
         reading = Reading(
@@ -187,6 +202,7 @@ class Reader:
             status="read",
             warnings=(*prepared.warnings, *strange, *disagree),
             probability=judged.probability,
+            classes=classes,
             low=judged.low,
             high=judged.high,
             decision=judged.decision,
@@ -207,11 +223,29 @@ class Reader:
         pixels = None if picture is None else picture.astype(np.float32) / np.float32(255.0)
         return Examination(reading, pixels, heat)
 
-    def _score(self, canvas: NDArray[np.uint8]) -> Output:
-        """Return the network's output for a film, and its mirror where wanted."""
-        image = canvas.astype(np.float32)[None] / np.float32(255.0)
-        both = (image, image[..., ::-1])[: self._flips]
-        return self._runtime(np.ascontiguousarray(np.stack(both)))
+    def _scored(
+        self, prepared: Iterator[Prepared]
+    ) -> Iterator[tuple[Prepared, Output | None, float]]:
+        """Yield films with what the network says of them, and its seconds for each."""
+        while some := list(islice(prepared, self._pace.films)):
+            start = perf_counter()
+            outputs = self._score([film.canvas for film in some if film.canvas is not None])
+            seconds = (perf_counter() - start) / max(1, len(outputs))
+            said = iter(outputs)
+            for film in some:
+                yield film, None if film.canvas is None else next(said), seconds
+
+    def _score(self, canvases: Sequence[NDArray[np.uint8]]) -> list[Output]:
+        """Return the network's output for each film, and its mirror where wanted."""
+        if not canvases:
+            return []
+        px, views = self.card.canvas_px, self._flips
+        images = np.zeros((self._pace.films, views, 1, px, px), np.float32)
+        for film, canvas in zip(images, canvases, strict=False):
+            film[0, 0] = canvas / np.float32(255.0)
+            film[1:, 0] = film[0, 0, :, ::-1]
+        output = self._runtime(images.reshape(-1, 1, px, px))
+        return [output.part(n * views, (n + 1) * views) for n in range(len(canvases))]
 
     def _find(self, prepared: Prepared) -> Found | None:
         if self._finder is None:
@@ -268,8 +302,9 @@ def digest_of(folder: Path, boxes_from: Path | str | None = None) -> str:
     """Return a digest of all that a model's answers depend on: equal digests, equal readings."""
     digest = hashlib.blake2b(digest_size=16)
     boxes = folder / BOXES if boxes_from is None else Path(boxes_from)
-    own = [folder / name for name in (NETWORK, CARD, FAMILIAR)]
-    others = [folder / FUSED, boxes / NETWORK, boxes / CARD]
+    network = network_in(folder)
+    own = [network, folder / CARD, folder / FAMILIAR]
+    others = [network.with_suffix(".bin"), folder / FUSED, boxes / NETWORK, boxes / CARD]
     for path in (*own, *(path for path in others if path.is_file())):
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()

@@ -41,6 +41,14 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassProbability:
+    """One of several classes of a model, and its calibrated probability."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a model says of one file, or why it was not read. Research use only.
 
@@ -56,7 +64,10 @@ class Reading:
     warnings
         What a reader of the answer should know, a line each.
     probability
-        Calibrated probability of a fracture, 0 to 1.
+        Calibrated probability of a fracture, 0 to 1; of a model of types of fracture that may
+        hold or not, that of the likeliest.
+    classes
+        Of a model of several classes, the probability of each.
     low, high
         The same one standard deviation of an ensemble's members below and above; None for one
         network.
@@ -96,6 +107,7 @@ class Reading:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     probability: float | None = None
+    classes: tuple[ClassProbability, ...] = ()
     low: float | None = None
     high: float | None = None
     decision: Decision | None = None
@@ -175,6 +187,7 @@ def write_csv(results: Readings, path: Path) -> None:
         values = {name: getattr(reading, name) for name in COLUMNS}
         values["warnings"] = " ".join(reading.warnings)
         values["boxes"] = "; ".join(map(_as_text, reading.boxes))
+        values["classes"] = "; ".join(f"{c.name} {c.probability:.4f}" for c in reading.classes)
         table.writerow([*values.values(), RESEARCH_USE])
     _write(text.getvalue(), path)
 

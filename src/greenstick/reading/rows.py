@@ -30,6 +30,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("width", "height"), pl.Int32),
     "warnings": pl.List(pl.String),
     "boxes": pl.List(_BOX),
+    "classes": pl.List(pl.Struct({"name": pl.String, "probability": pl.Float64})),
     "bytes": pl.Int64,
     "modified_ns": pl.Int64,
     "research_use": pl.String,
@@ -115,9 +116,10 @@ class Rows:
             return None
         mine = (pl.col("checksum") == checksum) & (pl.col("model_digest") == self.digest)
         rows = self._scan().filter(mine).head(1).select(COLUMNS).collect().to_dicts()
-        return (
-            replace(TypeAdapter(Reading).validate_python(rows[0]), path=str(path)) if rows else None
-        )
+        if not rows:
+            return None
+        known = {name: value for name, value in rows[0].items() if value is not None}
+        return replace(TypeAdapter(Reading).validate_python(known), path=str(path))
 
     def add(self, reading: Reading) -> None:
         """Add a row."""

@@ -1,13 +1,18 @@
-"""Compiled inference: a checkpoint's ``model.onnx`` on the CPU, by OpenVINO."""
+"""Compiled inference: OpenVINO on the CPU, or ONNX Runtime there and on a GPU."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
+from greenstick.models.card import NETWORK
+from greenstick.reading.onnx_runtime import Floats, Infer, by_onnx_runtime
+
+Device = Literal["cpu", "onnx", "cuda"]
+Precision = Literal["f32", "bf16"]
 
 
 class Output(NamedTuple):
@@ -31,6 +36,12 @@ class Output(NamedTuple):
     spread: NDArray[np.float32] | None = None
     look: NDArray[np.float32] | None = None
 
+    def part(self, first: int, last: int) -> "Output":
+        """Return what is said of some of the images: from the first, up to but not the last."""
+        spread = None if self.spread is None else self.spread[first:last]
+        look = None if self.look is None else self.look[first:last]
+        return Output(self.logits[first:last], self.maps[first:last], spread, look)
+
 
 class Runtime:
     """A network compiled for batches of one size; not to be called from two threads at once.
@@ -38,13 +49,17 @@ class Runtime:
     Parameters
     ----------
     path
-        The ONNX file.
+        The ``.onnx`` file; or OpenVINO's ``.xml``, with its ``.bin`` beside it.
     canvas_px
         Side of the square input.
     batch
         Images a call. A fixed shape lets the compiler plan its memory.
     threads
         How many it may use; 0: all cores.
+    device
+        ``"cpu"`` (OpenVINO), ``"onnx"`` (ONNX Runtime on the CPU) or ``"cuda"`` (on a GPU).
+    precision
+        Of what OpenVINO computes: ``"f32"``, with which models are tested, or ``"bf16"``.
 
     Attributes
     ----------
@@ -54,25 +69,30 @@ class Runtime:
     Raises
     ------
     GreenstickError
-        Where the file is missing or no such network.
+        Where the file is missing or no such network, or the device is not there.
     """
 
-    def __init__(self, path: Path, canvas_px: int, *, batch: int = 1, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        canvas_px: int,
+        *,
+        batch: int = 1,
+        threads: int = 0,
+        device: Device = "cpu",
+        precision: Precision = "f32",
+    ) -> None:
         if not path.is_file():
             raise GreenstickError(
                 f"There is no network {path}.",
                 remedy="Export the model again, or copy the whole model folder.",
             )
-        # Full precision: what is read must be what was tested.
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        if threads:
-            options["INFERENCE_NUM_THREADS"] = str(threads)
         try:
-            core = openvino.Core()
-            network = core.read_model(path)
-            self.outputs = [output.get_any_name() for output in network.outputs]
-            network.reshape([batch, 1, canvas_px, canvas_px])
-            self._request = core.compile_model(network, "CPU", options).create_infer_request()
+            if device == "cpu":
+                shape = [batch, 1, canvas_px, canvas_px]
+                self.outputs, self._infer = _by_openvino(path, shape, threads, precision)
+            else:
+                self.outputs, self._infer = by_onnx_runtime(path, device, threads)
         except RuntimeError as error:
             first = (str(error).splitlines() or ["unreadable"])[0]
             raise GreenstickError(
@@ -86,6 +106,32 @@ class Runtime:
 
     def values(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Return what a network of any outputs says of such images, by their names."""
+        return self._infer(images)
+
+
+def _by_openvino(
+    path: Path, shape: list[int], threads: int, precision: Precision
+) -> tuple[list[str], Infer]:
+    # Full precision unless asked otherwise: what is read must be what was tested.
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    if threads:
+        options["INFERENCE_NUM_THREADS"] = str(threads)
+    core = openvino.Core()
+    network = core.read_model(path)
+    names = [output.get_any_name() for output in network.outputs]
+    network.reshape(shape)
+    request = core.compile_model(network, "CPU", options).create_infer_request()
+
+    def infer(images: Floats) -> dict[str, Floats]:
         # Shared memory saves a copy in; results are copied out before the next call.
-        results = self._request.infer({"images": images}, share_inputs=True)
-        return {name: np.array(results[name]) for name in self.outputs}
+        results = request.infer({"images": images}, share_inputs=True)
+        return {name: np.array(results[name]) for name in names}
+
+    return names, infer
+
+
+def network_in(folder: Path) -> Path:
+    """Return a model folder's network: ``model.onnx``, or else what OpenVINO was given."""
+    exported = folder / "model.xml"
+    network = folder / NETWORK
+    return exported if exported.is_file() and not network.is_file() else network

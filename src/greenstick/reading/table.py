@@ -1,8 +1,9 @@
 """Archives of any size into one Parquet table: in parts, gone on with after any end."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -14,6 +15,7 @@ from greenstick.reading.finding import walk
 from greenstick.reading.reader import Reader, digest_of, find_model
 from greenstick.reading.results import Reading
 from greenstick.reading.rows import Rows, Summary
+from greenstick.reading.runtime import Device
 
 
 class Crew(Protocol):
@@ -33,10 +35,21 @@ class OnThisMachine(AbstractContextManager["OnThisMachine"]):
     handful = 1000
 
     def __init__(
-        self, folder: Path, accept: Sequence[str], boxes_from: Path | None, threads: int
+        self,
+        folder: Path,
+        accept: Sequence[str],
+        boxes_from: Path | None,
+        threads: int,
+        device: Device,
     ) -> None:
         self._reader = Reader(
-            folder, threads=threads, accept=accept, boxes_from=boxes_from, isolated=True
+            folder,
+            threads=threads,
+            accept=accept,
+            boxes_from=boxes_from,
+            isolated=True,
+            device=device,
+            tuned=True,
         )
 
     def read_many(self, paths: Iterable[Path]) -> Iterator[Reading]:
@@ -55,6 +68,7 @@ def read_archive(
     accept: Sequence[str] = (),
     boxes_from: Path | None = None,
     threads: int = 0,
+    device: Device = "cpu",
     ray: str = "",
     progress: Progress | None = None,
 ) -> Summary:
@@ -79,6 +93,8 @@ def read_archive(
         A detector's folder, whose boxes are shown.
     threads
         How many to use on this machine; 0: all cores.
+    device
+        What the network runs on, on this machine.
     ray
         Address of a Ray cluster that reads (``"local"``, ``"auto"``, ``"ray://host:10001"``); its
         machines must see the files and the model at the same paths. Empty: this machine alone.
@@ -97,7 +113,9 @@ def read_archive(
     if not total and not unreadable:
         raise GreenstickError("There are no files to read.", remedy="Give files or full folders.")
     unreadable.clear()
-    with _crew(folder, accept, boxes_from, threads, ray) as crew, rows:
+    crew_of: Callable[..., AbstractContextManager[Crew]]
+    crew_of = _on_ray(ray) if ray else partial(OnThisMachine, threads=threads, device=device)
+    with crew_of(folder, accept, boxes_from) as crew, rows:
         files, done = walk(paths, unreadable), 0
         while handful := list(islice(files, crew.handful)):
             for _ in _read(handful, rows, crew):
@@ -125,11 +143,7 @@ def _read(handful: list[Path], rows: Rows, crew: Crew) -> Iterator[Path]:
         yield Path(reading.path)
 
 
-def _crew(
-    folder: Path, accept: Sequence[str], boxes_from: Path | None, threads: int, ray: str
-) -> "AbstractContextManager[Crew]":
-    if not ray:
-        return OnThisMachine(folder, accept, boxes_from, threads)
+def _on_ray(address: str) -> Callable[..., AbstractContextManager[Crew]]:
     from greenstick.reading.on_ray import OnRay  # an extra, and slow to import
 
-    return OnRay(folder, accept, boxes_from, ray)
+    return partial(OnRay, address=address)
