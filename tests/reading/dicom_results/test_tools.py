@@ -4,9 +4,9 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -23,6 +23,8 @@ Maker = Callable[..., Path]
 Writer = Callable[..., Wrote]
 
 FILMS = Path(__file__).parents[4] / "shared/data/dicom/radiographs"
+#: On a busy machine Orthanc takes long to start.
+_START_SECONDS = 60
 
 
 def tool(name: str) -> str:
@@ -115,16 +117,17 @@ def orthanc(tmp_path: Path) -> Iterator[str]:
 
 
 def _when_up(address: str, server: "subprocess.Popen[bytes]") -> str:
-    for _ in range(100):
+    patience = monotonic() + _START_SECONDS
+    while monotonic() < patience:
         try:
             _get(f"{address}/system")
         except URLError:
             if server.poll() is not None:
                 pytest.skip(f"Orthanc does not start: it ended with {server.returncode}")
-            time.sleep(0.1)
+            sleep(0.1)
         else:
             return address
-    pytest.skip("Orthanc does not answer within ten seconds")
+    pytest.skip(f"Orthanc does not answer within {_START_SECONDS} seconds")
 
 
 def _get(url: str, content: bytes | None = None) -> bytes:
