@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -168,6 +170,20 @@ def test_images_of_a_coco_file_are_found_in_the_folder_that_is_given(tmp_path: P
         "03.png": "false alarm",
     }
     assert listed["file"].null_count() == 0
+
+
+def test_a_run_links_to_boxes_and_shows_those_of_its_heat_maps(
+    draw_run: Callable[..., Path], judged: Path, tmp_path: Path
+) -> None:
+    run = draw_run(tmp_path / "run", patients=40, pictures=1, replicates=20)
+    for name in ("detection.json", "heat_boxes.json"):
+        shutil.copy(judged / "detection.json", run / name)
+    html = write_any_page(run).read_text(encoding="utf-8")
+    assert 'href="detection.html"' in html
+    assert 'href="report.html"' in (run / "detection.html").read_text(encoding="utf-8")
+    assert "Boxes of the heat map" in html
+    rough = read_detection(run / "heat_boxes.json").estimate("mAP@0.3")
+    assert f"{rough.value:.3f}" in html
 
 
 def test_an_unknown_column_and_a_damaged_file_are_refused(judged: Path, tmp_path: Path) -> None:
