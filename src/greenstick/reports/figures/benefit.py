@@ -58,7 +58,7 @@ def net_benefits(curves: Mapping[str, DecisionCurve], share: float) -> Markup:
         lowest = min(min(curve.model) for curve in curves.values())
         axes.set(xlim=(0.0, max(x)), ylim=(min(-0.12 * share, 1.1 * lowest), 1.12 * share))
         axes.set(xlabel="Threshold probability", ylabel="Net benefit, fractures per image")
-        for text, place in (("- - act on all", 0.0), ("— act on none: 0", 0.36)):
-            axes.text(place, 1.03, text, color=ink.SOFT, transform=axes.transAxes)
+        for text, where in (("- - act on all", 0.0), ("— act on none: 0", 0.36)):
+            axes.text(where, 1.03, text, color=ink.SOFT, transform=axes.transAxes)
         axes.legend(loc="upper right", frameon=False, fontsize=8.5)
         return ink.to_svg(figure, "net-benefits", f"Decision curves of {', '.join(curves)}.")
