@@ -2,21 +2,15 @@
 
 import json
 from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from greenstick.cli.common import AsJson, app, resumable
 
 
-class Device(Enum):
-    """What a network runs on."""
-
-    CPU = "cpu"
-    ONNX = "onnx"
-    CUDA = "cuda"
+Device = Literal["cpu", "onnx", "cuda"]
 
 
 @app.command(epilog="Example: greenstick read scans/ --model runs/x -o readings")
@@ -49,7 +43,7 @@ def read(
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0: all cores.")] = 0,
     device: Annotated[
         Device, typer.Option(help="Where the network runs; onnx: the CPU, by ONNX Runtime.")
-    ] = Device.CPU,
+    ] = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Read radiographs: probability, decision, heat map, or the reason why one was not read."""
@@ -57,7 +51,7 @@ def read(
     if output.suffix == ".parquet":
         if dicom:
             raise typer.BadParameter("DICOM results need a folder: give -o FOLDER.")
-        if ray and device is not Device.CPU:
+        if ray and device != "cpu":
             raise typer.BadParameter("Ray's machines read on their processors: leave --device out.")
         _read_archive(paths, model, boxes_from, output, accept, ray, threads, device, as_json)
         return
@@ -78,7 +72,7 @@ def read(
             accept=accept,
             boxes_from=boxes_from,
             threads=threads,
-            device=device.value,
+            device=device,
             progress=progress,
         )
     if as_json:
@@ -111,7 +105,7 @@ def _read_archive(
             accept=accept,
             boxes_from=boxes_from,
             threads=threads,
-            device=device.value,
+            device=device,
             ray=ray,
             progress=progress,
         )
