@@ -9,7 +9,6 @@ import typer
 
 from greenstick.cli.common import AsJson, app, resumable
 
-
 Device = Literal["cpu", "onnx", "cuda"]
 
 
