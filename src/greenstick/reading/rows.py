@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -186,7 +185,7 @@ class Rows:
         self._due = monotonic() + PART_SECONDS
 
     def _scan(self) -> pl.LazyFrame:
-        parts: Sequence[Path] = sorted(self.parts.glob("part-*.parquet"))
+        parts = sorted(self.parts.glob("part-*.parquet"))
         if not parts:
             return pl.LazyFrame(schema=_KINDS)
         # The first part may be the table of an earlier version, which knew fewer columns.
