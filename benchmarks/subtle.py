@@ -60,7 +60,7 @@ from greenstick.training.restorer import fit_restorer
 from greenstick.training.restorer_recipe import RestorerRecipe
 from greenstick.training.samples import TrainingData, make_rows
 
-#: Bounds of visibility, c / (c + 3) of the contrast-to-noise ratio c: 1, 3 and 7.
+#: Bounds of visibility, c / (c + 3) of the contrast-to-noise ratio c: at c = 3 and 7.
 BANDS = {"faint": (0.0, 0.5), "middling": (0.5, 0.7), "plain": (0.7, 1.0)}
 SEEDS = {"train": 11, "test": 12}
 
