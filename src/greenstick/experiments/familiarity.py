@@ -60,7 +60,8 @@ def _looks(
     runtime: Runtime, pixels: Pixels, rows: pl.DataFrame, dice: np.random.Generator
 ) -> _Looks:
     keys: Sequence[bytes] = pixels.keys_of(rows)
-    plain, varied = [], []
+    plain: list[NDArray[np.float32]] = []
+    varied: list[NDArray[np.float32]] = []
     for key in keys:
         image = pixels.store.gather([key]).astype(np.float32)[:, None] / np.float32(255.0)
         for looks, shown in ((plain, image), (varied, _vary(image, dice))):
@@ -76,4 +77,4 @@ def _vary(image: NDArray[np.float32], dice: np.random.Generator) -> NDArray[np.f
     middle = changed.mean()
     changed = (changed - middle) * dice.uniform(0.65, 1.35) + middle + dice.uniform(-0.1, 0.1)
     changed += dice.normal(0.0, dice.uniform(0.0, 0.04), changed.shape)
-    return np.clip(changed, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(changed, 0.0, 1.0), np.float32)
