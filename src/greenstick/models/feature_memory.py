@@ -77,8 +77,8 @@ def nearest(points: Tensor, others: Tensor) -> Tensor:
         + others.square().sum(dim=1)
         - 2.0 * points @ others.T
     )
-    smallest: Tensor = squared.amin(dim=1)
-    return smallest.clamp_min(1e-12).sqrt()
+    distances: Tensor = squared.amin(dim=1).clamp_min(1e-12).sqrt()
+    return distances
 
 
 def _unit(grid: Tensor) -> Tensor:
