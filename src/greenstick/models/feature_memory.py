@@ -82,7 +82,7 @@ def nearest(points: Tensor, others: Tensor) -> Tensor:
 
 
 def _unit(grid: Tensor) -> Tensor:
-    return grid / grid.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    return torch.nn.functional.normalize(grid, dim=1, eps=1e-6)
 
 
 def _resized(grid: Tensor, size: torch.Size) -> Tensor:

@@ -185,7 +185,7 @@ class Rows:
         self._due = monotonic() + PART_SECONDS
 
     def _scan(self) -> pl.LazyFrame:
-        parts = sorted(self.parts.glob("part-*.parquet"))
+        parts: list[Path] = sorted(self.parts.glob("part-*.parquet"))
         if not parts:
             return pl.LazyFrame(schema=_KINDS)
         # The first part may be the table of an earlier version, which knew fewer columns.
