@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,9 @@ def main() -> None:
         same, count = [], 0
         for path in paths:
             canvas, _ = fit(open_radiograph(path), card.canvas_px)
+            # predict cuts boxes at the picture's edges, as on_original does.
             found = ours.on_canvas(canvas)
+            found = replace(found, corners=np.clip(found.corners, 0, card.canvas_px))
             count += len(found.scores)
             same.append(gap(found, predict(yolo, np.dstack([canvas] * 3), card.canvas_px)))
         within = sum(one < 1 for one in same)
