@@ -153,7 +153,8 @@ def _sizes(total: Floats, noise: Floats, size: Size, tail: float) -> tuple[float
     """Return the lower limit, the debiased value and the upper limit of the true size."""
     variance = (noise**2).mean(axis=0)
     reach = variance / max(float(np.sqrt(variance.sum())), 1e-300)
-    observed, varies = size(total), reach > 0
+    # A bin that hardly varies would start the search immeasurably far away.
+    observed, varies = size(total), reach > 1e-9 * reach.max(initial=0.0)
     nearest = -float((np.abs(total[varies]) / reach[varies]).max(initial=0.0))
 
     def moved(by: float) -> Floats:
