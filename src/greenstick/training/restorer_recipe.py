@@ -8,10 +8,10 @@ class RestorerRecipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(default=3000, ge=1)
-    batch: int = Field(default=16, ge=1)
+    steps: int = Field(default=3000, ge=1, description="of training, each on a batch of pieces")
+    batch: int = Field(default=16, ge=1, description="pieces in a step")
     crop_px: int = Field(default=64, ge=16, multiple_of=8, description="side of a piece")
-    lr: float = Field(default=3e-3, gt=0.0)
+    lr: float = Field(default=3e-3, gt=0.0, description="highest learning rate")
     adversarial: float = Field(
         default=0.0, ge=0.0, description="weight of the critic beside the L1 error; 0: none"
     )
