@@ -133,7 +133,7 @@ def test_the_export_agrees(backbone: str, tmp_path: Path) -> None:
     compiled = openvino.compile_model(tmp_path / "model.onnx", "CPU", options)
     found = compiled({"images": images.numpy()})
     for boxes, logits in (by_onnx, (found["boxes"], found["logits"])):
-        np.testing.assert_allclose(boxes / PX, expected.boxes / PX, atol=1e-4)
+        np.testing.assert_allclose(boxes / PX, expected.boxes / PX, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
 
 
