@@ -8,20 +8,16 @@ ensemble is one checkpoint too.
 from collections.abc import Sequence
 from pathlib import Path
 
-from greenstick.models.card import CARD, NETWORK, Card, CardMember, read_card, write_card
+from greenstick.models.card import Card, CardMember, read_card
 from greenstick.models.classifier import Classifier, empty_classifier
 from greenstick.models.ensemble import Ensemble
-from greenstick.models.export import export_onnx
-from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_weights
-from greenstick.models.settings import ClassifierSettings
+from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_checkpoint
 
 
 def save_checkpoint(
     folder: Path | str, model: Classifier | Ensemble, card: Card, *, onnx: bool = True
 ) -> Path:
-    """Write a checkpoint folder; files of an older one are replaced one by one, card last.
-
-    A folder without a card is no checkpoint, so a killed writer leaves none half-made.
+    """Write a checkpoint folder; see :func:`~greenstick.models.parts.write_checkpoint`.
 
     Parameters
     ----------
@@ -36,14 +32,8 @@ def save_checkpoint(
     -------
     folder
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
-    write_weights(model, folder / WEIGHTS)
-    if onnx:
-        export_onnx(model, card.canvas_px, folder / NETWORK)
-    write_card(folder, card.model_copy(update=_facts(model, card)))
-    return folder
+    card = card.model_copy(update=_facts(model, card))
+    return write_checkpoint(folder, model, card, onnx_px=card.canvas_px if onnx else None)
 
 
 def save_ensemble(
@@ -93,7 +83,7 @@ def _empty(card: Card) -> Classifier | Ensemble:
 def _facts(model: Classifier | Ensemble, card: Card) -> dict[str, object]:
     first = model.classifiers[0] if isinstance(model, Ensemble) else model
     return {
-        "classifier": _settings(first),
+        "classifier": portable(first.settings),
         "members": _members(model, card) if isinstance(model, Ensemble) else (),
         **facts_of(first, card.weights_origin),
     }
@@ -105,11 +95,6 @@ def _members(model: Ensemble, card: Card) -> tuple[CardMember, ...]:
     if len(names) != len(members):
         names = [str(number + 1) for number in range(len(members))]
     return tuple(
-        CardMember(name=name, classifier=_settings(member), weights_origin=member.origin)
+        CardMember(name=name, classifier=portable(member.settings), weights_origin=member.origin)
         for name, member in zip(names, members, strict=True)
     )
-
-
-def _settings(model: Classifier) -> ClassifierSettings:
-    weights = portable(model.settings.weights)
-    return model.settings.model_copy(update={"weights": weights})

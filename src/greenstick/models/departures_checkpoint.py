@@ -8,12 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from greenstick.errors import GreenstickError
 from greenstick.files import write_text
 from greenstick.models.autoencoder import Autoencoder
-from greenstick.models.card import CARD, NETWORK, Card, read_card, write_card
+from greenstick.models.card import Card, read_card
 from greenstick.models.classifier import Prediction, empty_classifier
 from greenstick.models.departures import Departures, RestoredDepartures
-from greenstick.models.export import export_onnx
 from greenstick.models.feature_memory import FeatureMemory
-from greenstick.models.parts import WEIGHTS, fill_weights, portable, write_weights
+from greenstick.models.parts import WEIGHTS, fill_weights, portable, write_checkpoint
 from greenstick.models.patch_restorer import Restorer
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.models.settings import ClassifierSettings
@@ -49,7 +48,7 @@ _KINDS: TypeAdapter[_Memory | _Autoencoder | _Restored] = TypeAdapter(
 def save_departures(
     folder: Path | str, model: Departures, card: Card, *, onnx: bool = True
 ) -> Path:
-    """Write a checkpoint folder; the card last.
+    """Write a checkpoint folder; see :func:`~greenstick.models.parts.write_checkpoint`.
 
     Parameters
     ----------
@@ -65,22 +64,21 @@ def save_departures(
     -------
     folder
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
     kind = _kind_of(model)
-    write_weights(model, folder / WEIGHTS)
-    write_text(kind.model_dump_json(indent=2) + "\n", folder / KIND)
-    if onnx:
-        export_onnx(model, card.canvas_px, folder / NETWORK, outputs=Prediction._fields)
+    text = kind.model_dump_json(indent=2) + "\n"
     if isinstance(model, FeatureMemory):
-        settings, origin = model.network.settings, model.network.origin
-        settings = settings.model_copy(update={"weights": portable(settings.weights)})
+        settings, origin = portable(model.network.settings), model.network.origin
     else:
         settings = ClassifierSettings(backbone=kind.kind, weights="none")
         origin = "healthy images alone"
-    write_card(folder, card.model_copy(update={"classifier": settings, "weights_origin": origin}))
-    return folder
+    return write_checkpoint(
+        folder,
+        model,
+        card.model_copy(update={"classifier": settings, "weights_origin": origin}),
+        onnx_px=card.canvas_px if onnx else None,
+        outputs=Prediction._fields,
+        beside=lambda made: write_text(text, made / KIND),
+    )
 
 
 def load_departures(folder: Path | str) -> tuple[Departures, Card]:

@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-from greenstick.models.card import CARD, NETWORK, write_card
 from greenstick.models.detector import Detections, Detector, empty_detector
 from greenstick.models.detector_settings import DetectorCard, read_detector_card
-from greenstick.models.export import export_onnx
-from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_weights
+from greenstick.models.parts import WEIGHTS, facts_of, fill_weights, portable, write_checkpoint
 
 
 def save_detector(
     folder: Path | str, model: Detector, card: DetectorCard, *, onnx: bool = True
 ) -> Path:
-    """Write a checkpoint folder; files of an older one are replaced one by one, card last.
+    """Write a checkpoint folder; see :func:`~greenstick.models.parts.write_checkpoint`.
 
     Parameters
     ----------
@@ -28,19 +26,10 @@ def save_detector(
     -------
     folder
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
-    write_weights(model, folder / WEIGHTS)
-    if onnx:
-        export_onnx(model, card.seen_px, folder / NETWORK, outputs=Detections._fields)
-    weights = portable(model.settings.weights)
-    facts = {
-        "detector": model.settings.model_copy(update={"weights": weights}),
-        **facts_of(model, card.weights_origin),
-    }
-    write_card(folder, card.model_copy(update=facts))
-    return folder
+    facts = {"detector": portable(model.settings), **facts_of(model, card.weights_origin)}
+    side = card.seen_px if onnx else None
+    card = card.model_copy(update=facts)
+    return write_checkpoint(folder, model, card, onnx_px=side, outputs=Detections._fields)
 
 
 def load_detector(folder: Path | str) -> tuple[Detector, DetectorCard]:

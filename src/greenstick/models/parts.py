@@ -1,15 +1,21 @@
 """What every kind of checkpoint is written from and read back by."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_whole
+from greenstick.models.card import CARD, NETWORK, write_card
+from greenstick.models.detector_settings import DetectorSettings
+from greenstick.models.export import export_onnx
+from greenstick.models.settings import ClassifierSettings
 
 WEIGHTS = "model.safetensors"
 
@@ -20,6 +26,50 @@ class _Network(Protocol):
     mean: Tensor
     std: Tensor
     origin: str
+
+
+Settings = TypeVar("Settings", ClassifierSettings, DetectorSettings)
+
+
+def write_checkpoint(
+    folder: Path | str,
+    model: nn.Module,
+    card: BaseModel,
+    *,
+    onnx_px: int | None,
+    outputs: Sequence[str] = (),
+    beside: Callable[[Path], None] | None = None,
+) -> Path:
+    """Write a checkpoint folder; files of an older one are replaced one by one, card last.
+
+    A folder without a card is no checkpoint, so a killed writer leaves none half-made.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing.
+    model, card
+        What to write.
+    onnx_px, outputs
+        Side of the images of ``model.onnx`` and names of what it gives, as of
+        :func:`~greenstick.models.export.export_onnx`; without a side none is written.
+    beside
+        Writes into the folder what only this kind of checkpoint holds.
+
+    Returns
+    -------
+    folder
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    write_weights(model, folder / WEIGHTS)
+    if beside is not None:
+        beside(folder)
+    if onnx_px is not None:
+        export_onnx(model, onnx_px, folder / NETWORK, outputs=outputs)
+    write_card(folder, card)
+    return folder
 
 
 def write_weights(model: nn.Module, path: Path) -> None:
@@ -64,6 +114,11 @@ def facts_of(model: _Network, told_origin: str) -> dict[str, object]:
     }
 
 
-def portable(weights: str) -> str:
-    """Return how a card calls initial weights: it tells nothing of the machine that made it."""
-    return weights if weights in ("auto", "hub", "none") else Path(weights).name
+def portable(settings: Settings) -> Settings:
+    """Return a network's settings as a card has them.
+
+    Of the initial weights, a setting ``weights``, it tells nothing of the machine that made it.
+    """
+    known = settings.weights in ("auto", "hub", "none")
+    weights = settings.weights if known else Path(settings.weights).name
+    return settings.model_copy(update={"weights": weights})

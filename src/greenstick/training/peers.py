@@ -195,22 +195,14 @@ def fit_autoencoder(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.lr, total_steps=recipe.steps + 1
     )
-    for step in range(1, recipe.steps + 1):
+
+    def loss_of_some() -> Tensor:
         keys = [healthy[int(at)] for at in rng.choice(len(healthy), recipe.batch)]
         images = to_images(torch.from_numpy(source.gather(keys)))
         images = images.flip(3) if rng.random() < 0.5 else images
-        loss = (images - model.reconstruct(images)).abs().mean()
-        if not bool(torch.isfinite(loss)):
-            raise GreenstickError(
-                f"The autoencoder's loss is no longer a number (step {step}).",
-                remedy="Train with a smaller learning rate.",
-            )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        if progress is not None:
-            progress(step, recipe.steps)
+        return (images - model.reconstruct(images)).abs().mean()
+
+    _descend(loss_of_some, optimizer, schedule, recipe.steps, progress)
     return scaled(model, source, held_back)
 
 
@@ -242,7 +234,7 @@ def fit_departures(
     Raises
     ------
     GreenstickError
-        Where there are no healthy images.
+        Where there are no healthy images, or the loss is no longer a number.
     """
     _check(healthy, held_back)
     torch.manual_seed(seed)
@@ -253,18 +245,15 @@ def fit_departures(
         found = torch.cat([model.found(images) for _, images in _batches(source, keys)])
     model.expected.begin(found.mean(dim=(0, 2, 3)))
     optimizer = torch.optim.Adam(model.expected.parameters(), recipe.lr)
-    for step in range(1, recipe.steps + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.lr * (1.0 - (step - 1) / recipe.steps)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1.0 - done / recipe.steps)
+
+    def loss_of_some() -> Tensor:
         rows = rng.choice(len(keys), recipe.batch)
         images = to_images(torch.from_numpy(source.gather([keys[int(row)] for row in rows])))
-        logarithms = model.expected(images)
-        loss = (logarithms + found[rows] * torch.exp(-logarithms)).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if progress is not None:
-            progress(step, recipe.steps)
+        logarithms: Tensor = model.expected(images)
+        return (logarithms + found[rows] * torch.exp(-logarithms)).mean()
+
+    _descend(loss_of_some, optimizer, schedule, recipe.steps, progress)
     return scaled(model, source, held_back)
 
 
@@ -277,6 +266,29 @@ def scaled(model: Model, source: Source, held_back: Sequence[bytes]) -> Model:
         ]
     model.scale_by(torch.cat(highest))
     return model
+
+
+def _descend(
+    loss_of_some: Callable[[], Tensor],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    steps: int,
+    progress: Progress | None,
+) -> None:
+    """Follow the gradient of a loss of some images drawn anew for so many steps."""
+    for step in range(1, steps + 1):
+        loss = loss_of_some()
+        if not bool(torch.isfinite(loss)):
+            raise GreenstickError(
+                f"The loss is no longer a number (step {step}).",
+                remedy="Train with a smaller learning rate.",
+            )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step, steps)
 
 
 @torch.no_grad()
