@@ -81,7 +81,7 @@ def test_a_folder_without_a_card_is_no_model(model, tmp_path, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("greenstick.models.checkpoint.write_weights", die)
+    monkeypatch.setattr("greenstick.models.parts.write_weights", die)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(tmp_path, model, card_of(model), onnx=False)
     with pytest.raises(GreenstickError, match="no model in"):
