@@ -14,6 +14,7 @@ from greenstick.findings import Finding, Severity
 from greenstick.models.familiar import Familiar
 from greenstick.radiographs.dicom import RADIOGRAPHS
 from greenstick.radiographs.radiograph import Radiograph
+from greenstick.radiographs.region import Region
 
 #: A shorter side below this holds no readable bone.
 SMALLEST_PX = 48
@@ -44,10 +45,13 @@ class Wanted:
         Side of the network's input.
     accept
         Modalities that the user lets through besides plain radiography's.
+    region
+        The part of the film that is looked at; None: all.
     """
 
     canvas_px: int = 0
     accept: tuple[str, ...] = ()
+    region: Region | None = None
 
 
 def guard(radiograph: Radiograph, wanted: Wanted | None = None) -> list[Finding]:
@@ -71,7 +75,7 @@ def guard(radiograph: Radiograph, wanted: Wanted | None = None) -> list[Finding]
         _inverted(few),
         _field(few),
         _levels(few),
-        _resolution(radiograph, wanted.canvas_px),
+        _resolution(radiograph, wanted),
         _body_part(radiograph),
         *radiograph.remarks,
     ]
@@ -114,52 +118,60 @@ def refusal(findings: list[Finding]) -> Finding | None:
     return next((finding for finding in findings if finding.severity is Severity.ERROR), None)
 
 
+def _verdict(
+    code: str, failed: bool, severity: Severity, message: str, remedy: str, *, passed: str
+) -> Finding:
+    if failed:
+        return Finding(code, severity, message, remedy=remedy)
+    return Finding(code, Severity.PASSED, passed)
+
+
 def _color(radiograph: Radiograph) -> Finding:
-    if radiograph.is_color:
-        return Finding(
-            "color",
-            Severity.ERROR,
-            "It is a color picture, not a radiograph.",
-            remedy="Give the gray image itself, not a photograph or a screenshot.",
-        )
-    return Finding("color", Severity.PASSED, "Its pixels are gray.")
+    return _verdict(
+        "color",
+        radiograph.is_color,
+        Severity.ERROR,
+        "It is a color picture, not a radiograph.",
+        "Give the gray image itself, not a photograph or a screenshot.",
+        passed="Its pixels are gray.",
+    )
 
 
 def _modality(radiograph: Radiograph, accept: Collection[str]) -> Finding:
     if radiograph.modality is None:
         return Finding("modality", Severity.NOT_APPLICABLE, "The file does not tell its modality.")
-    if radiograph.modality not in (*RADIOGRAPHS, *accept):
-        return Finding(
-            "modality",
-            Severity.ERROR,
-            "Its modality is not one of projection radiography.",
-            remedy=f"Give one of {', '.join(RADIOGRAPHS[:-1])}.",
-        )
-    return Finding("modality", Severity.PASSED, f"Its modality is {radiograph.modality}.")
+    return _verdict(
+        "modality",
+        radiograph.modality not in (*RADIOGRAPHS, *accept),
+        Severity.ERROR,
+        "Its modality is not one of projection radiography.",
+        f"Give one of {', '.join(RADIOGRAPHS[:-1])}.",
+        passed=f"Its modality is {radiograph.modality}.",
+    )
 
 
 def _size(radiograph: Radiograph) -> Finding:
     width, height = radiograph.original_size_px
-    if min(width, height) < SMALLEST_PX:
-        return Finding(
-            "size",
-            Severity.ERROR,
-            f"It is too small to read ({width} x {height} px; {SMALLEST_PX} at least).",
-            remedy="Give the original, not a thumbnail.",
-        )
-    return Finding("size", Severity.PASSED, f"It has {width} x {height} px.")
+    return _verdict(
+        "size",
+        min(width, height) < SMALLEST_PX,
+        Severity.ERROR,
+        f"It is too small to read ({width} x {height} px; {SMALLEST_PX} at least).",
+        "Give the original, not a thumbnail.",
+        passed=f"It has {width} x {height} px.",
+    )
 
 
 def _blank(few: NDArray[np.float32]) -> Finding:
     low, high = np.percentile(few, (1.0, 99.0))
-    if high - low < LEAST_CONTRAST:
-        return Finding(
-            "blank",
-            Severity.ERROR,
-            "It is blank: nearly all of its pixels have one gray level.",
-            remedy="Check the exposure, or the export.",
-        )
-    return Finding("blank", Severity.PASSED, "Its gray levels vary.")
+    return _verdict(
+        "blank",
+        bool(high - low < LEAST_CONTRAST),
+        Severity.ERROR,
+        "It is blank: nearly all of its pixels have one gray level.",
+        "Check the exposure, or the export.",
+        passed="Its gray levels vary.",
+    )
 
 
 def _exposure(few: NDArray[np.float32]) -> Finding:
@@ -168,14 +180,14 @@ def _exposure(few: NDArray[np.float32]) -> Finding:
         what = "burned out: most of it is white"
     elif float(np.percentile(few, 99.0)) < _LEAST_BRIGHT:
         what = "too dark: nothing on it is bright"
-    if what:
-        return Finding(
-            "exposure",
-            Severity.WARNING,
-            f"It is {what}.",
-            remedy="Check its window, or expose again.",
-        )
-    return Finding("exposure", Severity.PASSED, "It is well exposed.")
+    return _verdict(
+        "exposure",
+        bool(what),
+        Severity.WARNING,
+        f"It is {what}.",
+        "Check its window, or expose again.",
+        passed="It is well exposed.",
+    )
 
 
 def _inverted(few: NDArray[np.float32]) -> Finding:
@@ -186,26 +198,26 @@ def _inverted(few: NDArray[np.float32]) -> Finding:
     height, width = few.shape
     middle = few[height // 4 : height - height // 4, width // 4 : width - width // 4]
     white = float((frame > 0.8).mean()) > _WHITE_FRAME
-    if white and float(np.median(frame) - np.median(middle)) > _OUTSHINES:
-        return Finding(
-            "inverted",
-            Severity.WARNING,
-            "It seems to be inverted: its ground is white.",
-            remedy="Give it with bone bright.",
-        )
-    return Finding("inverted", Severity.PASSED, "Its ground is dark.")
+    return _verdict(
+        "inverted",
+        white and float(np.median(frame) - np.median(middle)) > _OUTSHINES,
+        Severity.WARNING,
+        "It seems to be inverted: its ground is white.",
+        "Give it with bone bright.",
+        passed="Its ground is dark.",
+    )
 
 
 def _levels(few: NDArray[np.float32]) -> Finding:
     levels = len(np.unique(np.rint(few * 255.0)))
-    if levels < _FEWEST_LEVELS:
-        return Finding(
-            "levels",
-            Severity.WARNING,
-            f"It has {levels} levels of gray: a drawing or a screenshot, perhaps.",
-            remedy="Give the image itself.",
-        )
-    return Finding("levels", Severity.PASSED, "It has the gray levels of a film.")
+    return _verdict(
+        "levels",
+        levels < _FEWEST_LEVELS,
+        Severity.WARNING,
+        f"It has {levels} levels of gray: a drawing or a screenshot, perhaps.",
+        "Give the image itself.",
+        passed="It has the gray levels of a film.",
+    )
 
 
 def _field(few: NDArray[np.float32]) -> Finding:
@@ -217,26 +229,27 @@ def _field(few: NDArray[np.float32]) -> Finding:
         inside = np.flatnonzero(~lines)
         if len(inside) and len(inside) < len(lines):
             share = max(share, 1.0 - (inside[-1] - inside[0] + 1) / len(lines))
-    if share > _MOST_UNEXPOSED:
-        return Finding(
-            "field",
-            Severity.WARNING,
-            f"{100 * share:.0f} % of it lies beyond the collimated field, and is white.",
-            remedy="Send it with its display shutter, or cut it to the field.",
-        )
-    return Finding("field", Severity.PASSED, "Nothing beyond the collimated field is white.")
+    return _verdict(
+        "field",
+        share > _MOST_UNEXPOSED,
+        Severity.WARNING,
+        f"{100 * share:.0f} % of it lies beyond the collimated field, and is white.",
+        "Send it with its display shutter, or cut it to the field.",
+        passed="Nothing beyond the collimated field is white.",
+    )
 
 
-def _resolution(radiograph: Radiograph, canvas_px: int) -> Finding:
-    longer = max(radiograph.original_size_px)
-    if 2 * longer < canvas_px:
-        return Finding(
-            "resolution",
-            Severity.WARNING,
-            f"Its {longer} px are less than half of the {canvas_px} px that the model looks at.",
-            remedy="Give the original, not a reduced copy.",
-        )
-    return Finding("resolution", Severity.PASSED, f"Its longer side has {longer} px.")
+def _resolution(radiograph: Radiograph, wanted: Wanted) -> Finding:
+    seen, canvas_px = wanted.region, wanted.canvas_px
+    longer = max((seen.width, seen.height) if seen else radiograph.original_size_px)
+    return _verdict(
+        "resolution",
+        2 * longer < canvas_px,
+        Severity.WARNING,
+        f"Its {longer} px are less than half of the {canvas_px} px that the model looks at.",
+        "Give the original, not a reduced copy.",
+        passed=f"Its longer side has {longer} px.",
+    )
 
 
 def _body_part(radiograph: Radiograph) -> Finding:
@@ -245,11 +258,11 @@ def _body_part(radiograph: Radiograph) -> Finding:
         return Finding(
             "body-part", Severity.NOT_APPLICABLE, "The file does not tell what it shows."
         )
-    if part in _NO_LIMB:  # a closed list: the element may hold anything, a name too
-        return Finding(
-            "body-part",
-            Severity.WARNING,
-            f"By its file it shows no limb ({part}).",
-            remedy="Trust the answer only where the model was trained on such films.",
-        )
-    return Finding("body-part", Severity.PASSED, "Nothing speaks against a limb.")
+    return _verdict(
+        "body-part",
+        part in _NO_LIMB,  # a closed list: the element may hold anything, a name too
+        Severity.WARNING,
+        f"By its file it shows no limb ({part}).",
+        "Trust the answer only where the model was trained on such films.",
+        passed="Nothing speaks against a limb.",
+    )
