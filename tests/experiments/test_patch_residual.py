@@ -12,6 +12,7 @@ from greenstick.cohorts.cohort import read_cohort, write_cohort
 from greenstick.cohorts.pixels import open_pixel_store
 from greenstick.errors import GreenstickError
 from greenstick.evidence.comparisons import read_comparisons
+from greenstick.evidence.detection import read_detection
 from greenstick.experiments import restoring
 from greenstick.experiments.experiment import Experiment, with_settings
 from greenstick.experiments.folds import take_fractures
@@ -67,6 +68,18 @@ def test_a_variant_is_compared_with_it(finished: RunFolder) -> None:
     assert trained["plain"].n_positive < trained["test_resnet"].n_positive
     healthy = {name: of.n_images - of.n_positive for name, of in trained.items()}
     assert healthy["plain"] == healthy["test_resnet"]
+
+
+def test_boxes_of_each_network_are_judged_by_one_prior_of_their_size(finished: RunFolder) -> None:
+    first, plain = (
+        read_detection(finished / "evidence" / f"{name}.heat_boxes.json")
+        for name in ("test_resnet", "plain")
+    )
+    assert first == read_detection(finished / "heat_boxes.json")
+    assert (first.model, plain.model) == ("test_resnet", "plain")
+    assert first.n_images == plain.n_images
+    limits = [read_card(finished.model(name)).box_limits for name in ("test_resnet", "plain")]
+    assert None not in limits
 
 
 def test_a_restorer_that_is_there_is_not_trained_again(

@@ -148,9 +148,9 @@ def _draft(
 
 
 def _box_sides(job: Job, train: pl.DataFrame, pixels: Pixels) -> BoxSides | None:
-    """Return how large boxes are, for a patch residual network; None where none are known."""
+    """Return how large boxes are, for a network whose cells learned from them; else None."""
     rows = train.filter((pl.col("label") == 1) & (pl.col("boxes").list.len() > 0))
-    if job.settings.model.restorer is None or rows.is_empty():
+    if job.settings.recipe.loss != "cells" or rows.is_empty():
         return None
     sides = [
         float(np.sqrt(box["width"] * box["height"])) / max(placement.original_size_px)

@@ -10,7 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from greenstick.cohorts.cohort import Cohort
-from greenstick.evidence.detection import given_confidence, judge_boxes, write_detection
+from greenstick.evidence.detection import (
+    DetectionEvidence,
+    given_confidence,
+    judge_boxes,
+    write_detection,
+)
 from greenstick.evidence.detection.predictions import on_truth
 from greenstick.evidence.detection.truth import truth_of
 from greenstick.experiments.concluding import Concluded
@@ -38,25 +43,28 @@ def judge_heat_boxes(
 ) -> None:
     """Find the boxes of test images' heat maps, and judge them, where the cohort has true ones.
 
-    Writes ``heat_boxes.parquet`` and ``heat_boxes.json``, of the first backbone and repeat;
-    nothing where no test image has a box.
+    Writes ``heat_boxes.parquet`` and ``heat_boxes.json``, of the first network and repeat, and
+    where several are compared ``evidence/<name>.heat_boxes.json`` of each; nothing where no test
+    image has a box.
     """
-    first = concluded[0].fold
-    mine = [
-        each
-        for each in concluded
-        if (each.fold.backbone, each.fold.repeat) == (first.backbone, first.repeat)
-    ]
-    rows = pl.concat([each.fold.rows(cohort, "test") for each in mine])
-    boxed = (pl.col("label") == 1) & (pl.col("boxes").list.len() > 0)
-    if rows.filter(boxed).is_empty():
-        return
-    tables = [_boxes_of(run, cohort, experiment, each) for each in mine]
-    write_table(pl.concat(tables), run / BOXES)
-    settings = experiment.evidence
-    judge_run(
-        run.path, rows, model=first.backbone, seed=experiment.seed, replicates=settings.replicates
-    )
+    by_network: dict[str, list[Concluded]] = {}
+    for each in concluded:
+        if each.fold.repeat == concluded[0].fold.repeat:
+            by_network.setdefault(each.fold.backbone, []).append(each)
+    for name, mine in by_network.items():
+        rows = pl.concat([each.fold.rows(cohort, "test") for each in mine])
+        boxed = (pl.col("label") == 1) & (pl.col("boxes").list.len() > 0)
+        if rows.filter(boxed).is_empty():
+            return
+        found = pl.concat([_boxes_of(run, cohort, experiment, each) for each in mine])
+        evidence = _judge(
+            found, rows, name, seed=experiment.seed, replicates=experiment.evidence.replicates
+        )
+        if name == concluded[0].fold.backbone:
+            write_table(found, run / BOXES)
+            write_detection(evidence, run / EVIDENCE)
+        if len(by_network) > 1:
+            write_detection(evidence, run / "evidence" / f"{name}.{EVIDENCE}")
 
 
 def judge_run(
@@ -66,10 +74,17 @@ def judge_run(
 
     Fractures without a box are left out, and said to be. All classes of boxes are taken for one.
     """
-    truth = truth_of(rows, "The test rows")
     found = pl.read_parquet(folder / BOXES)
+    evidence = _judge(found, rows, model, seed=seed, replicates=replicates)
+    write_detection(evidence, folder / EVIDENCE)
+
+
+def _judge(
+    found: pl.DataFrame, rows: pl.DataFrame, model: str, *, seed: int, replicates: int
+) -> DetectionEvidence:
+    truth = truth_of(rows, "The test rows")
     predicted = on_truth(found, truth, skip_unknown=True, any_class=True)
-    evidence = judge_boxes(
+    return judge_boxes(
         truth.against(predicted.boxes).merged(),
         rows="test",
         model=model,
@@ -79,7 +94,6 @@ def judge_run(
         replicates=replicates,
         findings=truth.findings,
     )
-    write_detection(evidence, folder / EVIDENCE)
 
 
 def _boxes_of(
