@@ -78,7 +78,10 @@ def test_both_scores_become_one(
     labels = np.arange(N) % 2
     fused = Fused.read(out)
     assert fused is not None
-    assert fused.fusion == fit_fusion(labels[8:16], first[8:16], second[8:16], fitted_on="valid")
+    names = [f"{i}.png" for i in range(8, 16)]
+    assert fused.fusion == fit_fusion(
+        labels[8:16], first[8:16], second[8:16], fitted_on="valid", images=names
+    )
     both = apply_fusion(fused.fusion, first, second)
     together = Reader(out, threads=1)
     film = together(films.parent / "20.png")
@@ -124,3 +127,12 @@ def test_a_split_of_one_class_and_a_model_s_own_folder_are_refused(
         fuse_models(one, classifier, detector, tmp_path / "fused")
     with pytest.raises(GreenstickError, match="holds one of the two models"):
         fuse_models(cohort, classifier, detector, detector)
+
+
+def test_copies_of_validation_images_in_the_test_split_are_refused(
+    classifier: Path, films: Path, make_detector: Callable[..., Path], tmp_path: Path
+) -> None:
+    for i in range(8, 12):
+        (films.parent / f"{i + 8}.png").write_bytes((films.parent / f"{i}.png").read_bytes())
+    with pytest.raises(GreenstickError, match="'valid' are in the split 'test' too"):
+        fuse_models(read_cohort(films), classifier, make_detector(), tmp_path / "fused")

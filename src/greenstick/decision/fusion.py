@@ -1,15 +1,15 @@
 """One probability of two scores: a classifier's, and that of a detector's best box."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from greenstick.decision.operating_points import checked
-from greenstick.decision.provenance import fingerprint
+from greenstick.decision.provenance import ChosenOn, kept
 from greenstick.errors import GreenstickError
 
 Floats = NDArray[np.float64]
@@ -20,7 +20,7 @@ _EDGE = 1e-4
 _RIDGE = 0.02
 
 
-class Fusion(BaseModel):
+class Fusion(ChosenOn):
     """Logistic regression on the logits of two scores.
 
     Attributes
@@ -31,20 +31,24 @@ class Fusion(BaseModel):
         Added.
     fitted_on, n
         Name of the rows that it was fitted on, and how many they were.
-    fingerprint
-        Digest of their labels and first scores.
+    fingerprint, sample, images
+        What they are known again by: their labels, and first and fused scores.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: tuple[float, float]
     intercept: float
     fitted_on: str
     n: int
-    fingerprint: str = ""
 
 
-def fit_fusion(labels: ArrayLike, first: ArrayLike, second: ArrayLike, *, fitted_on: str) -> Fusion:
+def fit_fusion(
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    fitted_on: str,
+    images: Sequence[object] | None = None,
+) -> Fusion:
     """Fit how two scores of the same images become one probability.
 
     Parameters
@@ -53,8 +57,9 @@ def fit_fusion(labels: ArrayLike, first: ArrayLike, second: ArrayLike, *, fitted
         (n,) 0 or 1; both must occur.
     first, second
         (n,) scores within [0, 1]; an image without a box has 0.
-    fitted_on
-        Name of these rows, e.g. ``"valid"``: neither model may have seen them.
+    fitted_on, images
+        Name of these rows, e.g. ``"valid"``, and names of their images: neither model may have
+        seen them.
 
     Raises
     ------
@@ -87,12 +92,13 @@ def fit_fusion(labels: ArrayLike, first: ArrayLike, second: ArrayLike, *, fitted
         bounds=[(0.0, None), (0.0, None), (None, None)],
     )
     one, other, intercept = (float(value) for value in found.x)
+    fused = expit(logits @ np.array([one, other]) + intercept)
     return Fusion(
         weights=(one, other),
         intercept=intercept,
         fitted_on=fitted_on,
         n=len(label),
-        fingerprint=fingerprint(label, np.asarray(first, dtype=np.float64)),
+        **kept(label, first, images, applied=fused).model_dump(),
     )
 
 

@@ -22,6 +22,7 @@ from greenstick.models.card import CARD, NETWORK, Card, CardOperatingPoint
 from greenstick.models.familiar import FAMILIAR
 from greenstick.reading.fused import BOXES, FUSED, Fused
 from greenstick.reading.reader import Reader, find_model
+from greenstick.reading.region import REGION, copy_region
 
 Progress = Callable[[int, int], None]
 Floats = NDArray[np.float64]
@@ -100,7 +101,13 @@ def fuse_models(
     scores = _scored(reader, rows, progress)
     valid, test = (scores.filter(split=name) for name in ("valid", "test"))
     label, first, second = (valid[name].to_numpy() for name in ("label", "classifier", "detector"))
-    fusion = fit_fusion(label, first, second, fitted_on="valid")
+    fusion = fit_fusion(label, first, second, fitted_on="valid", images=valid["image"].to_list())
+    if fusion.saw(test["label"], test["classifier"], test["image"].to_list()):
+        raise GreenstickError(
+            "Images of the split 'valid' are in the split 'test' too, under other names perhaps: "
+            "a fusion fitted on the one would be tried on itself.",
+            remedy="Find the copies with 'greenstick cohort audit', then split again.",
+        )
     fused = Fused(
         classifier=reader.card.name,
         detector=reader.facts()["detector"],
@@ -189,6 +196,7 @@ def _write(output: Path, fused: Fused, classifier: Path, detector: Path) -> None
         for name in (NETWORK, FAMILIAR, CARD):
             if (source / name).is_file():
                 write_whole(target / name, partial(shutil.copyfile, source / name))
+    copy_region(classifier / REGION, output)
     fused.write(output)
 
 
