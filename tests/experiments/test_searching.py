@@ -66,7 +66,7 @@ def test_a_trial_that_is_behind_is_broken_off(searched: Path) -> None:
 def test_evidence_says_when_test_rows_were_first_scored(searched: Path) -> None:
     findings = {f.code: f for f in read_evidence(searched / "evidence.json").findings}
     environment = json.loads((searched / "environment.json").read_text())
-    assert environment["test rows first scored"] in findings["settings-searched"].message
+    assert environment["no test row scored before"] in findings["settings-searched"].message
 
 
 def test_a_learning_curve_has_a_point_a_share(searched: Path) -> None:

@@ -179,8 +179,8 @@ def searched(run: RunFolder, experiment: Experiment) -> list[Finding]:
         Finding(
             "settings-searched",
             Severity.NOTE,
-            f"{trials} trials chose the settings on training and validation rows alone; test rows "
-            f"were first scored at {opened_test_at(run)}, after the last of them.",
+            f"{trials} trials chose the settings on training and validation rows alone; no test row "
+            f"was scored before {opened_test_at(run)}, when the last of them had ended.",
         )
     ]
 

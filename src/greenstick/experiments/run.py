@@ -25,6 +25,7 @@ from greenstick.experiments.judging import first_class, incomplete, judge, searc
 from greenstick.experiments.learning_curve import draw_learning_curves
 from greenstick.experiments.pictures import write_overlays
 from greenstick.experiments.pixels import decode
+from greenstick.experiments.regions import region_findings, with_regions, without_unseen
 from greenstick.experiments.restoring import restored_findings
 from greenstick.experiments.run_folder import (
     RunFolder,
@@ -89,7 +90,7 @@ def run_experiment(
         folds, failed = train_all(run, experiment, cohort, splits, effort, console)
         if not is_main_process():
             raise SystemExit(0)  # in DDP the first process alone concludes
-        stages.note("test rows first scored", opened_test_at(run))
+        stages.note("no test row scored before", opened_test_at(run))
         stages.note("failed fits", failed)
     with stages.stage("models"):
         concluded, missing = conclude(run, experiment, cohort, folds, failed)
@@ -105,6 +106,7 @@ def run_experiment(
             *advice,
             *first_class(experiment),
             *restored_findings(run),
+            *region_findings(experiment.region, cohort, splits, run.table("dropped")),
         ]
         evidence = judge(run, experiment, concluded, findings)
         judge_heat_boxes(run, cohort, experiment, concluded)
@@ -150,13 +152,7 @@ def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort
                 f"The audit found what would make a result untrue: see {run / 'audit.json'}.",
                 remedy="Mend the cohort, or set audit.on_error to drop.",
             )
-        kept, dropped = _take_part(
-            run,
-            cohort,
-            audit,
-            drop=experiment.audit.on_error == "drop",
-            learn_unlabeled=experiment.recipe.unlabeled_weight > 0.0,
-        )
+        kept, dropped = _take_part(run, cohort, audit, experiment, console)
         kept = with_headline(kept, experiment.model)
         write_table(dropped, run / "dropped.parquet")
         write_cohort(kept, run / "cohort.parquet")
@@ -166,7 +162,7 @@ def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort
 
 
 def _take_part(
-    run: RunFolder, cohort: Cohort, audit: Audit, *, drop: bool, learn_unlabeled: bool
+    run: RunFolder, cohort: Cohort, audit: Audit, experiment: Experiment, console: Console
 ) -> tuple[Cohort, pl.DataFrame]:
     """Return the cohort without what must not take part, and that: image, patient, reason.
 
@@ -174,15 +170,17 @@ def _take_part(
     """
     reasons = pl.DataFrame(schema={"image": pl.String, "reason": pl.String})
     kept = cohort
-    if drop:
+    if experiment.audit.on_error == "drop":
         kept, reasons = drop_rows(cohort, audit)
+    with bar(console, "Finding where to look") as progress:
+        kept, lost = with_regions(kept, experiment.region, progress)
     unlabeled = kept.table.filter(pl.col("label").is_null()).select(
         "image", reason=pl.lit("no label")
     )
-    if learn_unlabeled:
+    if experiment.recipe.unlabeled_weight:
         unlabeled = unlabeled.join(set_aside(run, kept), on="image", how="anti")
     kept = kept.with_table(kept.table.filter(pl.col("label").is_not_null()))
-    dropped = pl.concat([reasons, unlabeled])
+    dropped = pl.concat([reasons, lost, unlabeled])
     patients = cohort.table.select("image", "patient")
     return kept, dropped.join(patients, on="image", how="left", maintain_order="left")
 
@@ -197,7 +195,8 @@ def _splits(
     run: RunFolder, cohort: Cohort, experiment: Experiment, console: Console
 ) -> pl.DataFrame:
     if not (run / "splits.parquet").is_file():
-        write_table(split_cohort(cohort, experiment.split), run / "splits.parquet")
+        splits = without_unseen(split_cohort(cohort, experiment.split), cohort)
+        write_table(splits, run / "splits.parquet")
     splits = run.table("splits")
     counts = splits.group_by("split").len().sort("split").rows()
     console.print("  " + ", ".join(f"{name} {n}" for name, n in counts))

@@ -100,12 +100,12 @@ def write_json(values: Any, path: Path) -> None:
 
 
 def open_test(run: RunFolder) -> None:
-    """Note when test rows are first scored: after the last trial of a search, and once."""
+    """Note, once, from when on test rows may be scored: after the last trial of a search."""
     path = run.work(_OPENED)
     if not path.is_file():
         write_text(datetime.now(UTC).isoformat(timespec="seconds"), path)
 
 
 def opened_test_at(run: RunFolder) -> str:
-    """Return when test rows were first scored, in UTC."""
+    """Return the time before which no test row was scored, in UTC."""
     return run.work(_OPENED).read_text(encoding="utf-8")
