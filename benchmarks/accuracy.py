@@ -3,12 +3,14 @@
 Each film is scored by PyTorch, by OpenVINO in float32, bfloat16 and 8-bit integers, and, enlarged
 and coded as a DICOM file would be, from all of its pixels and from what reduced decoding keeps::
 
-    python benchmarks/accuracy.py runs/x [--films 573] [--seed 0]
+    python benchmarks/accuracy.py runs/x [--films 573] [--without-every 11] [--seed 0]
 
 The films are a run's validation rows (a run that chose nothing on them says most). Differences of
 AUROC are paired, with DeLong's interval by patient, where an enlarged film is compared with the
 same decoded whole; so are differences of the probability. 8-bit integers are made with training
-rows.
+rows. What is left out by ``--without-every`` are films that set how much less may be decoded: of
+FracAtlas every 11th validation film by its name. The real CR films beside the project (RG1, RG3)
+are coded anew at their own size and read likewise, as they are, by the last table.
 """
 
 import argparse
@@ -38,6 +40,7 @@ from greenstick.reading.judge import Judge
 from greenstick.reading.reader import find_model
 from greenstick.reading.runtime import Output, Runtime
 
+REAL = Path(__file__).resolve().parents[1] / "../shared/data/dicom/radiographs"
 Canvas = NDArray[np.uint8]
 #: Longer sides of enlarged films, in times the network's: a halving or two, and a margin.
 SIDES = (3.4, 4.6, 6.5)
@@ -154,6 +157,20 @@ def show(rows: Cohort, found: dict[str, list[float]]) -> None:
     Console(width=140).print(f"{len(labels)} films, {labels.sum()} with a fracture", table)
 
 
+def show_real(ways: Ways) -> None:
+    """Print the probabilities of the real CR films, in eight bits, by all and by less of them."""
+    table = Table("film", *(f"{name}: whole, reduced" for name in CODECS))
+    for path in sorted(REAL.glob("RG?_JLSN.dcm")):
+        values = np.rint(255.0 * open_radiograph(path).pixels).astype(np.uint8)
+        size, said = (values.shape[1], values.shape[0]), []
+        for encode in CODECS.values():
+            frame = bytes(encode(values))
+            pictures = (from_code(frame, size, ways.card.canvas_px, less=b) for b in (False, True))
+            said.append(", ".join(f"{ways.by('f32', picture):.4f}" for picture in pictures))
+        table.add_row(f"{path.stem[:3]}, {max(size)} px", *said)
+    Console(width=140).print(table)
+
+
 def main() -> None:
     """Score, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -161,11 +178,17 @@ def main() -> None:
     parser.add_argument(
         "--films", type=int, default=0, help="every fracture and so many others; 0: all"
     )
+    parser.add_argument(
+        "--without-every", type=int, default=0, help="leave out every so many-th film by name"
+    )
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     cohort = read_cohort(given.run / "cohort.parquet")
     valid = pl.read_parquet(given.run / "splits.parquet").filter(split="valid").select("image")
+    if given.without_every:
+        left_out = valid.unique().sort("image").gather_every(given.without_every)
+        valid = valid.join(left_out, on="image", how="anti")
     table = cohort.table.join(valid.unique(), on="image", how="semi")
     broken, others = table.filter(label=1), table.filter(label=0)
     left = given.films - broken.height
@@ -175,6 +198,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         ways = Ways(given.run, Path(scratch))
         show(rows, score(rows, ways, np.random.default_rng(given.seed)))
+        show_real(ways)
 
 
 if __name__ == "__main__":
