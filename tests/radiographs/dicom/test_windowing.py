@@ -78,6 +78,12 @@ def test_a_window_that_shows_nothing_is_not_believed(center: str, width: str) ->
     np.testing.assert_allclose(shown, STORED / 4095.0, atol=1e-6)
 
 
+def test_signed_values_further_apart_than_their_type_reaches() -> None:
+    stored = np.array([[-20000, -10000], [5000, 30000]], dtype=np.int16)
+    shown = show(stored, elements(PixelRepresentation=1))
+    np.testing.assert_allclose(shown, [[0.0, 0.2], [0.5, 1.0]], atol=1e-6)
+
+
 def test_a_constant_image_is_black() -> None:
     assert not show(np.full((4, 4), 77, np.uint16), elements()).any()
 

@@ -188,7 +188,8 @@ def _decode_codestream(frame: bytes, layout: Layout, at_least_px: int | None) ->
     if layout.signed and values.dtype.kind == "u":
         values = _with_sign(values, min(layout.bits_stored, header.bits))
     elif values.dtype.kind == "u" and header.bits > layout.bits_stored:
-        values = np.minimum(values, values.dtype.type(2**layout.bits_stored - 1))
+        most = 2**layout.bits_stored - 1
+        values = np.minimum(values, values.dtype.type(most)) if values.max() > most else values
     return replace(decoded, values=values)
 
 

@@ -10,6 +10,8 @@ from pydicom.pixels.processing import apply_modality_lut
 from greenstick.radiographs.levels import stretch
 
 Floats = NDArray[np.float64]
+#: Rows that are looked up at a time: what they need stays in the processor's cache.
+_ROWS = 32
 
 
 def maps_alone(file: pydicom.Dataset) -> bool:
@@ -51,23 +53,37 @@ def show(
     low, high = int(stored.min()), int(stored.max())
     # Every step maps a value alone: a table of the values is quicker than the image.
     table = np.arange(low, high + 1)
-    index = stored - low if low else stored
     padding = _padding(stored, file)
     is_padding = np.zeros(table.shape, np.bool_) if padding is None else _within(table, padding)
     counts = ~is_padding
     if seen is not None or not maps_alone(file):
         occurs = np.zeros(table.shape, np.bool_)
-        occurs[index if seen is None else index[seen]] = True
+        occurs[_places(stored if seen is None else stored[seen], low)] = True
         counts &= occurs  # a value that does not occur has no say in the range
     measured = np.asarray(apply_modality_lut(table, file), dtype=np.float64)
     shown = _voi(measured, file, counts)
     if is_inverted(file):
         shown = 1.0 - shown
     shown[is_padding] = 0.0
-    pixels = np.take(shown.astype(np.float32), index)
+    pixels = _looked_up(shown.astype(np.float32), stored, low)
     if seen is not None:
         pixels[~seen] = 0.0
     return pixels
+
+
+def _looked_up(table: NDArray[np.float32], stored: NDArray[Any], low: int) -> NDArray[np.float32]:
+    """Return the table's entries of stored values; some rows at a time, to save memory."""
+    pixels = np.empty(stored.shape, np.float32)
+    for first in range(0, len(stored), _ROWS):
+        rows = slice(first, first + _ROWS)
+        # No place is out of the table: "clip" saves a look for one.
+        np.take(table, _places(stored[rows], low), out=pixels[rows], mode="clip")
+    return pixels
+
+
+def _places(stored: NDArray[Any], low: int) -> NDArray[np.intp]:
+    # Wide at once: the difference of two signed values may not fit their own type.
+    return np.subtract(stored, low, dtype=np.intp)
 
 
 def _voi(values: Floats, file: pydicom.Dataset, counts: NDArray[np.bool_]) -> Floats:
