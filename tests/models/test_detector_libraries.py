@@ -109,13 +109,15 @@ def settled(model: Detector) -> Detector:
     """Return a detector whose cells differ clearly, as a trained one's do.
 
     Statistics of batch norms are taken from images: a fresh network says nearly the same of all
-    cells, and which of them are the best queries is then left to rounding.
+    cells, and which of them are the best queries is then left to rounding. They are taken from
+    many: over four images the coarsest grids have 16 cells, some channel's spread comes out far
+    too small, and on other images the division by it blows every rounding up twentyfold.
     """
     for norm in model.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.momentum = 1.0
     with torch.no_grad():
-        model.train()(torch.rand(4, 1, PX, PX))
+        model.train()(torch.rand(16, 1, PX, PX))
     return model.eval()
 
 
@@ -133,7 +135,7 @@ def test_the_export_agrees(backbone: str, tmp_path: Path) -> None:
     compiled = openvino.compile_model(tmp_path / "model.onnx", "CPU", options)
     found = compiled({"images": images.numpy()})
     for boxes, logits in (by_onnx, (found["boxes"], found["logits"])):
-        np.testing.assert_allclose(boxes / PX, expected.boxes / PX, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(boxes / PX, expected.boxes / PX, atol=1e-4)
         np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
 
 
