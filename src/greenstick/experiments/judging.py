@@ -179,8 +179,8 @@ def searched(run: RunFolder, experiment: Experiment) -> list[Finding]:
         Finding(
             "settings-searched",
             Severity.NOTE,
-            f"{trials} trials chose the settings on training and validation rows alone; no test row "
-            f"was scored before {opened_test_at(run)}, when the last of them had ended.",
+            f"{trials} trials chose the settings on training and validation rows alone; no test "
+            f"row was scored before {opened_test_at(run)}, when the last of them had ended.",
         )
     ]
 
