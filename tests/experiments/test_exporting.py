@@ -33,6 +33,18 @@ def films(tmp_path: Path) -> Path:
     return tmp_path / "films"
 
 
+def test_bfloat16_is_stated_on_the_card_and_measured(
+    model: Path, films: Path, tmp_path: Path
+) -> None:
+    exported = export_model(model, "openvino-bf16", tmp_path / "out", images=films)
+    card = read_card(tmp_path / "out")
+    assert card.precision == "bf16"
+    assert card.model_copy(update={"precision": "f32"}) == read_card(model)
+    assert exported.differences["logits"] < 0.1
+    plain = export_model(model, "openvino", tmp_path / "plain", images=films)
+    assert plain.differences["logits"] < exported.differences["logits"]
+
+
 @pytest.mark.parametrize(("to", "file"), [("torchscript", "model.pt")])
 def test_an_export_is_checked_on_films_and_has_its_card(
     to: str, file: str, model: Path, films: Path, tmp_path: Path
@@ -47,7 +59,7 @@ def test_an_export_is_checked_on_films_and_has_its_card(
 def test_a_network_that_says_something_else_is_not_left(
     model: Path, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "check_export", lambda *_: {"logits": 0.5, "maps": 0.5})
+    monkeypatch.setattr(exporting, "check_export", lambda *_, **__: {"logits": 0.5, "maps": 0.5})
     with pytest.raises(GreenstickError, match="logits differ by"):
         export_model(model, "torchscript", tmp_path / "out", images=films)
     assert not (tmp_path / "out" / "model.pt").exists()

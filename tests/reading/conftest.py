@@ -49,7 +49,7 @@ def write_network(path: Path, classes: int) -> None:
 def _no_time_for_a_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a pace without measuring it, and remember none beyond a test."""
     monkeypatch.setenv("GREENSTICK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pace, "measure_pace", lambda *_: pace.Pace(films=2, threads=1))
+    monkeypatch.setattr(pace, "measure_pace", lambda *_: pace.Pace(images=2, threads=1))
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ Maker = Callable[..., Path]
 
 
 class Machine:
-    """A machine whose calls take so many milliseconds for (films, threads), by its own clock."""
+    """A machine whose calls take so many milliseconds for (images, threads), by its own clock."""
 
     def __init__(self, milliseconds: dict[tuple[int, int], int]) -> None:
         self.now, self._milliseconds = 0.0, milliseconds
 
-    def make(self, films: int, threads: int) -> Callable[[], None]:
+    def make(self, images: int, threads: int) -> Callable[[], None]:
         def call() -> None:
-            self.now += self._milliseconds[films, threads] / 1000
+            self.now += self._milliseconds[images, threads] / 1000
 
         return call
 
@@ -49,7 +49,7 @@ def test_a_pace_is_measured_once(
     monkeypatch.setattr(pace, "measure_pace", measure)
 
     def ask(digest: str) -> Pace:
-        return find_pace(network, digest, 96, views=1, threads=1, device="cpu")
+        return find_pace(network, digest, 96, threads=1, device="cpu")
 
     assert ask("a") == ask("a") == ask("b") == Pace(2, 1)
     assert len(measured) == 2
@@ -59,10 +59,10 @@ def test_a_pace_is_measured_once(
     assert len(measured) == 3
 
 
-@pytest.mark.parametrize("films", [1, 2, 4])
+@pytest.mark.parametrize("images", [1, 2, 4, 5])
 @pytest.mark.parametrize("flip", [False, True])
 def test_answers_do_not_depend_on_the_pace(
-    films: int,
+    images: int,
     flip: bool,
     make_model: Maker,
     scans: Path,
@@ -70,7 +70,7 @@ def test_answers_do_not_depend_on_the_pace(
 ) -> None:
     model, paths = make_model(flip_average=flip), sorted(scans.rglob("*.*"))
     alone = list(Reader(model, threads=1).read_many(paths))
-    monkeypatch.setattr(pace, "measure_pace", lambda *_: Pace(films, 1))
+    monkeypatch.setattr(pace, "measure_pace", lambda *_: Pace(images, 1))
     together = list(Reader(model, threads=1, tuned=True).read_many(paths))
     assert [r.path for r in together] == [r.path for r in alone]
     assert [r.reason for r in together] == [r.reason for r in alone]

@@ -7,9 +7,9 @@ import openvino
 import pytest
 
 from greenstick.errors import GreenstickError
-from greenstick.models.card import CARD
+from greenstick.models.card import CARD, Precision
 from greenstick.reading.reader import Reader, digest_of
-from greenstick.reading.runtime import Device, Precision, Runtime
+from greenstick.reading.runtime import Device, Runtime
 
 
 @pytest.mark.parametrize("batch", [1, 2])

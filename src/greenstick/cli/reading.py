@@ -117,7 +117,9 @@ def _read_archive(
 @app.command(epilog="Example: greenstick export runs/x --to openvino -o exported")
 def export(
     model: Annotated[Path, typer.Argument(help="A run folder, or one of its models.")],
-    to: Annotated[str, typer.Option(help="onnx, openvino, openvino-int8 or torchscript.")] = "onnx",
+    to: Annotated[
+        str, typer.Option(help="onnx, openvino, openvino-bf16, openvino-int8 or torchscript.")
+    ] = "onnx",
     output: Annotated[Path, typer.Option("-o", help="Folder for the network and its card.")] = Path(
         "exported"
     ),

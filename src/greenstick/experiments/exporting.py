@@ -22,13 +22,12 @@ from greenstick.radiographs.opening import open_radiograph
 from greenstick.reading.finding import walk
 from greenstick.reading.reader import find_model
 
-Format = Literal["onnx", "openvino", "openvino-int8", "torchscript"]
-_ENDINGS: dict[str, str] = {
-    "onnx": "onnx", "openvino": "xml", "openvino-int8": "xml", "torchscript": "pt"
-}  # fmt: skip
+Format = Literal["onnx", "openvino", "openvino-bf16", "openvino-int8", "torchscript"]
+_ENDINGS: dict[str, str] = {"onnx": "onnx", "torchscript": "pt"}
 _CHECKED, _QUANTIZED = 16, 300
-#: A logit may differ by no more than this; integers are measured, not limited.
+#: A logit may differ by no more than this; coarser numbers are measured, not limited.
 _TOLERANCE = 1e-3
+_COARSE = ("openvino-bf16", "openvino-int8")
 
 
 @dataclass(frozen=True)
@@ -82,20 +81,22 @@ def export_model(
         )
     folder = find_model(Path(model))
     network, card = load_checkpoint(folder)
-    path = Path(output) / f"model.{_ENDINGS[to]}"
+    if to == "openvino-bf16":
+        card = card.model_copy(update={"precision": "bf16"})
+    path = Path(output) / f"model.{_ENDINGS.get(to, 'xml')}"
     path.parent.mkdir(parents=True, exist_ok=True)
     size = card.canvas_px
     canvases, where = _canvases(folder, images, "valid", size, _CHECKED)
     if to == "onnx":
         export_onnx(network, size, path)
-    elif to == "openvino":
+    elif to in ("openvino", "openvino-bf16"):
         export_openvino(network, size, path)
     elif to == "torchscript":
         export_torchscript(network, size, path)
     else:
         export_int8(network, size, path, _canvases(folder, images, "train", size, _QUANTIZED)[0])
-    differences = check_export(path, network, canvases)
-    if to != "openvino-int8" and differences["logits"] > _TOLERANCE:
+    differences = check_export(path, network, canvases, precision=card.precision)
+    if to not in _COARSE and differences["logits"] > _TOLERANCE:
         path.unlink()
         raise GreenstickError(
             f"The exported network's logits differ by {differences['logits']:.2g}.",

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,6 +13,8 @@ from greenstick.files import write_text
 from greenstick.models.settings import ClassifierSettings
 
 CARD, NETWORK = "card.json", "model.onnx"
+#: What OpenVINO computes a network in.
+Precision = Literal["f32", "bf16"]
 
 
 class _Part(BaseModel):
@@ -115,6 +117,11 @@ class Card(_Part):
         default=None,
         exclude_if=lambda value: value is None,
         description="what boxes around a heat map's regions are held to",
+    )
+    precision: Precision = Field(
+        default="f32",
+        exclude_if=lambda value: value == "f32",
+        description="what OpenVINO computes the network in",
     )
     training_data: TrainedOn = TrainedOn()
     license: str = ""

@@ -8,6 +8,7 @@ import openvino
 import torch
 from numpy.typing import NDArray
 
+from greenstick.models.card import Precision
 from greenstick.models.classifier import Classifier
 from greenstick.models.ensemble import Ensemble
 from greenstick.models.export import quiet
@@ -18,25 +19,31 @@ Runner = Callable[[Floats, Sequence[str]], dict[str, Floats]]
 
 
 def check_export(
-    path: Path | str, model: Classifier | Ensemble, canvases: NDArray[np.uint8]
+    path: Path | str,
+    model: Classifier | Ensemble,
+    canvases: NDArray[np.uint8],
+    *,
+    precision: Precision = "f32",
 ) -> dict[str, float]:
     """Run an exported file and the network that it was made from on the same images.
 
     Parameters
     ----------
     path
-        ``.onnx`` or ``.xml``, run by OpenVINO in float32, or TorchScript.
+        ``.onnx`` or ``.xml``, run by OpenVINO, or TorchScript.
     model
         In evaluation mode.
     canvases
         uint8 (n, canvas_px, canvas_px).
+    precision
+        What OpenVINO computes in.
 
     Returns
     -------
     dict
         For each output, by its name, the largest absolute difference.
     """
-    run = _runner(Path(path))
+    run = _runner(Path(path), precision)
     differences: dict[str, float] = {}
     for canvas in canvases:
         image = canvas[None, None].astype(np.float32) / np.float32(255.0)
@@ -49,13 +56,15 @@ def check_export(
     return differences
 
 
-def _runner(path: Path) -> Runner:
-    return _openvino(path) if path.suffix in (".onnx", ".xml") else _torchscript(path)
+def _runner(path: Path, precision: Precision) -> Runner:
+    if path.suffix in (".onnx", ".xml"):
+        return _openvino(path, precision)
+    return _torchscript(path)
 
 
-def _openvino(path: Path) -> Runner:
+def _openvino(path: Path, precision: Precision) -> Runner:
     network = openvino.Core().read_model(path)
-    compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": precision})
 
     def run(image: Floats, names: Sequence[str]) -> dict[str, Floats]:
         found = compiled({"images": image})

@@ -109,10 +109,21 @@ class Reader:
         self._pace = Pace(threads=threads)
         if tuned:
             self._pace = find_pace(
-                network, self.digest, px, views=self._flips, threads=self.threads, device=device
+                network,
+                self.digest,
+                px,
+                threads=self.threads,
+                device=device,
+                precision=self.card.precision,
             )
-        batch = self._pace.films * self._flips
-        self._runtime = Runtime(network, px, batch=batch, threads=self._pace.threads, device=device)
+        self._runtime = Runtime(
+            network,
+            px,
+            batch=self._pace.images,
+            threads=self._pace.threads,
+            device=device,
+            precision=self.card.precision,
+        )
         boxes_px = self._finder.card.canvas_px if self._finder else 0
         wish = Wish(self.card.canvas_px, accept=tuple(accept), boxes_px=boxes_px)
         self._wishes = {False: wish, True: replace(wish, picture_px=SHOWN_PX[1])}
@@ -227,7 +238,7 @@ class Reader:
         self, prepared: Iterator[Prepared]
     ) -> Iterator[tuple[Prepared, Output | None, float]]:
         """Yield films with what the network says of them, and its seconds for each."""
-        while some := list(islice(prepared, self._pace.films)):
+        while some := list(islice(prepared, max(1, self._pace.images // self._flips))):
             start = perf_counter()
             outputs = self._score([film.canvas for film in some if film.canvas is not None])
             seconds = (perf_counter() - start) / max(1, len(outputs))
@@ -239,12 +250,14 @@ class Reader:
         """Return the network's output for each film, and its mirror where wanted."""
         if not canvases:
             return []
-        px, views = self.card.canvas_px, self._flips
-        images = np.zeros((self._pace.films, views, 1, px, px), np.float32)
-        for film, canvas in zip(images, canvases, strict=False):
-            film[0, 0] = canvas / np.float32(255.0)
-            film[1:, 0] = film[0, 0, :, ::-1]
-        output = self._runtime(images.reshape(-1, 1, px, px))
+        px, views, a_call = self.card.canvas_px, self._flips, self._pace.images
+        calls = -(-len(canvases) * views // a_call)
+        images = np.zeros((calls * a_call, 1, px, px), np.float32)
+        for film, canvas in enumerate(canvases):
+            first = film * views
+            np.multiply(canvas, np.float32(1 / 255.0), out=images[first, 0])
+            images[first + 1 : first + views, 0] = images[first, 0, :, ::-1]
+        output = Output.join([self._runtime(part) for part in np.split(images, calls)])
         return [output.part(n * views, (n + 1) * views) for n in range(len(canvases))]
 
     def _find(self, prepared: Prepared) -> Found | None:

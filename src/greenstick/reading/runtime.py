@@ -1,5 +1,6 @@
 """Compiled inference: OpenVINO on the CPU, or ONNX Runtime there and on a GPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -8,11 +9,10 @@ import openvino
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
-from greenstick.models.card import NETWORK
+from greenstick.models.card import NETWORK, Precision
 from greenstick.reading.onnx_runtime import Floats, Infer, by_onnx_runtime
 
 Device = Literal["cpu", "onnx", "cuda"]
-Precision = Literal["f32", "bf16"]
 
 
 class Output(NamedTuple):
@@ -35,6 +35,14 @@ class Output(NamedTuple):
     maps: NDArray[np.float32]
     spread: NDArray[np.float32] | None = None
     look: NDArray[np.float32] | None = None
+
+    @classmethod
+    def join(cls, outputs: "Sequence[Output]") -> "Output":
+        """Return what is said of several batches as of one."""
+        if len(outputs) == 1:
+            return outputs[0]
+        fields = zip(*outputs, strict=True)
+        return cls(*(None if each[0] is None else np.concatenate(each) for each in fields))
 
     def part(self, first: int, last: int) -> "Output":
         """Return what is said of some of the images: from the first, up to but not the last."""
