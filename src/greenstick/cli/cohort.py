@@ -24,6 +24,12 @@ def cohort_import(
     ] = "auto",
     images: Annotated[Path | None, typer.Option(help="Folder of the images, if elsewhere.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="COCO file with boxes to join.")] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="COCO file with boxes of the part to look at.")
+    ] = None,
+    region_class: Annotated[
+        str | None, typer.Option(help="The class of these boxes; left out: any.")
+    ] = None,
     image_column: Annotated[str, typer.Option(help="CSV column with the file name.")] = "image",
     label_column: Annotated[str, typer.Option(help="CSV column with the label.")] = "label",
     patient_column: Annotated[str | None, typer.Option(help="CSV column: the patient.")] = None,
@@ -62,6 +68,8 @@ def cohort_import(
         format=form,
         images=images,
         boxes=boxes,
+        regions=regions,
+        region_class=region_class,
         image_column=image_column,
         label_column=label_column,
         patient_column=patient_column,

@@ -20,6 +20,10 @@ def read(
     boxes_from: Annotated[
         Path | None, typer.Option(help="A detector's folder: show its boxes.")
     ] = None,
+    region_from: Annotated[
+        str | None,
+        typer.Option(help="A detector's folder: where to look; or 'image': they are cut to it."),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -52,7 +56,8 @@ def read(
             raise typer.BadParameter("DICOM results need a folder: give -o FOLDER.")
         if ray and device != "cpu":
             raise typer.BadParameter("Ray's machines read on their processors: leave --device out.")
-        _read_archive(paths, model, boxes_from, output, accept, ray, threads, device, as_json)
+        detectors = boxes_from, region_from
+        _read_archive(paths, model, detectors, output, accept, ray, threads, device, as_json)
         return
     if ray:
         raise typer.BadParameter("Ray reads into a table: give -o results.parquet.")
@@ -70,6 +75,7 @@ def read(
             dicom=parse_kinds(dicom),
             accept=accept,
             boxes_from=boxes_from,
+            region_from=region_from,
             threads=threads,
             device=device,
             progress=progress,
@@ -83,7 +89,7 @@ def read(
 def _read_archive(
     paths: list[Path],
     model: Path,
-    boxes_from: Path | None,
+    detectors: tuple[Path | None, str | None],
     table: Path,
     accept: list[str],
     ray: str,
@@ -102,7 +108,8 @@ def _read_archive(
             model,
             table,
             accept=accept,
-            boxes_from=boxes_from,
+            boxes_from=detectors[0],
+            region_from=detectors[1],
             threads=threads,
             device=device,
             ray=ray,

@@ -1,10 +1,11 @@
 """The pixel store: each radiograph is decoded once, and memory-mapped ever after.
 
 A store is an LMDB file in the cache folder, shared by all experiments of a user. Its keys are
-digests of the files' contents, so a file that moves is not decoded again, one that changes is,
-and nothing depends on names or times. LMDB lets many processes read while one writes, and a
-builder that is killed loses its last batch and nothing else. The cache must lie on a local disk:
-LMDB's locks do not hold over a network file system.
+digests of the files' contents, and of the part of the image that is looked at where that is not
+all of it, so a file that moves is not decoded again, one that changes is, and nothing depends on
+names or times. LMDB lets many processes read while one writes, and a builder that is killed loses
+its last batch and nothing else. The cache must lie on a local disk: LMDB's locks do not hold over
+a network file system.
 """
 
 import errno
@@ -15,7 +16,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,15 @@ from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
 from greenstick.radiographs.canvas import Placement, fit, place
-from greenstick.radiographs.opening import open_radiograph
+from greenstick.radiographs.opening import open_region
+from greenstick.radiographs.region import Region
 
 #: Raise this whenever decoding, :mod:`greenstick.radiographs.canvas` or the layout of a value
 #: changes what is stored; older values are then left unread.
 FORMAT = 3
 CACHE_VARIABLE = "GREENSTICK_CACHE"
 _HEADER = struct.Struct("<II")  # width, height of the original
+_SORT, _REGION = struct.Struct("<HH"), struct.Struct("<IIII")  # parts of a key
 _DIGEST_BYTES = 20
 _BATCH = 64  # images decoded and then written in one transaction; what a killed builder loses
 _FIRST_MAP_BYTES = 1 << 30
@@ -91,18 +95,20 @@ class PixelStore:
     path: Path
     canvas_px: int
 
-    def key(self, path: Path) -> bytes:
-        """Return the key of a file's content on this canvas."""
+    def key(self, path: Path, region: Region | None = None) -> bytes:
+        """Return the key of a file's content, or of a region of it, on this canvas."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(
                 file, lambda: hashlib.blake2b(digest_size=_DIGEST_BYTES)
             ).digest()
-        return struct.pack("<HH", FORMAT, self.canvas_px) + digest
+        part = b"" if region is None else _REGION.pack(*astuple(region))
+        return _SORT.pack(FORMAT, self.canvas_px) + digest + part
 
     def add(
         self,
         paths: Sequence[Path],
         *,
+        regions: Sequence[Region] | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> Added:
@@ -114,6 +120,8 @@ class PixelStore:
         ----------
         paths
             The files.
+        regions
+            What of each is looked at, within the image; None: all of each.
         workers
             Threads that decode; None: one for each core.
         progress
@@ -129,7 +137,9 @@ class PixelStore:
         decoded = 0
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             for start in range(0, len(paths), _BATCH):
-                made = list(pool.map(self._make, paths[start : start + _BATCH]))
+                some = slice(start, start + _BATCH)
+                parts = repeat(None) if regions is None else regions[some]
+                made = list(pool.map(self._make, paths[some], parts))
                 self._write({m.key: m.value for m in made if m.key and m.value is not None})
                 keys += [m.key for m in made]
                 decoded += sum(m.value is not None for m in made)
@@ -161,7 +171,7 @@ class PixelStore:
         with _reading(self.path) as transaction:
             for canvas, key in zip(out, keys, strict=True):
                 value = _get(transaction, key)
-                where = self._place(value)
+                where = self._place(key, value)
                 rows = slice(where.top, where.top + where.height)
                 columns = slice(where.left, where.left + where.width)
                 pixels = np.frombuffer(value, dtype=np.uint8, offset=_HEADER.size)
@@ -171,18 +181,21 @@ class PixelStore:
     def placement(self, key: bytes) -> Placement:
         """Return where the original lies on its canvas."""
         with _reading(self.path) as transaction:
-            return self._place(_get(transaction, key))
+            return self._place(key, _get(transaction, key))
 
-    def _place(self, value: Any) -> Placement:
+    def _place(self, key: bytes, value: Any) -> Placement:
         width, height = _HEADER.unpack_from(value)
-        return place((width, height), self.canvas_px)
+        part = key[_SORT.size + _DIGEST_BYTES :]
+        region = Region(*_REGION.unpack(part)) if part else None
+        return place((width, height), self.canvas_px, region)
 
-    def _make(self, path: Path) -> "_Made":
+    def _make(self, path: Path, region: Region | None) -> "_Made":
         try:
-            key = self.key(path)
+            key = self.key(path, region)
             if key in self:
                 return _Made(key, None, "")
-            canvas, where = fit(open_radiograph(path, at_least_px=self.canvas_px), self.canvas_px)
+            radiograph = open_region(path, self.canvas_px, region)
+            canvas, where = fit(radiograph, self.canvas_px, region)
         except GreenstickError as error:
             return _Made(None, None, error.message)
         except OSError as error:

@@ -26,10 +26,12 @@ from greenstick.experiments.fitting import MODEL
 from greenstick.experiments.folds import Fold, ensemble_name
 from greenstick.experiments.jobs import Job
 from greenstick.experiments.pixels import Pixels, pixels_of
+from greenstick.experiments.regions import card_region
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.models.card import CARD, Card, CardMember, TrainedOn, read_card, write_card
 from greenstick.models.checkpoint import load_checkpoint, save_ensemble
 from greenstick.models.classifier import Classifier
+from greenstick.reading.region import copy_region
 from greenstick.training.keeper import HISTORY
 
 
@@ -140,6 +142,7 @@ def _write_model(run: RunFolder, experiment: Experiment, fold: Fold, decision: D
     parts = [run.work(member.name) / MODEL for member in fold.members]
     card = decision.on_card(_named(read_card(parts[0]), experiment, fold.name))
     folder = run.model(fold.name)
+    _bring_detector(experiment, folder)
     if len(parts) > 1:
         _save_ensemble(folder, parts, [member.name for member in fold.members], card)
         return
@@ -150,9 +153,20 @@ def _write_model(run: RunFolder, experiment: Experiment, fold: Fold, decision: D
     write_card(folder, card)
 
 
+def _bring_detector(experiment: Experiment, folder: Path) -> None:
+    if experiment.region.detector:
+        copy_region(Path(experiment.region.detector), folder)
+
+
 def _named(card: Card, experiment: Experiment, name: str) -> Card:
     trained = card.training_data.model_copy(update={"source": Path(experiment.cohort).name})
-    return card.model_copy(update={"name": f"{experiment.name}/{name}", "training_data": trained})
+    return card.model_copy(
+        update={
+            "name": f"{experiment.name}/{name}",
+            "training_data": trained,
+            "region": card_region(experiment.region),
+        }
+    )
 
 
 def _join(
@@ -179,6 +193,7 @@ def _join(
     name = ensemble_name(experiment, concluded[0].fold.backbone)
     card = decision.on_card(_named(read_card(parts[0]), experiment, name))
     card = card.model_copy(update={"training_data": _all_of(cohort, first, card.training_data)})
+    _bring_detector(experiment, run.model(name))
     _save_ensemble(run.model(name), parts, [member.name for member in members], card)
     # Its first member looks, and so what that one was trained on is what is familiar.
     note_familiar(run.model(name), first[0].fold, cohort, pixels)

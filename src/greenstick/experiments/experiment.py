@@ -22,6 +22,7 @@ from greenstick.experiments.sections import (
     LearningCurveSection,
     ModelSection,
     Range,
+    RegionSection,
     SearchSection,
     Section,
     Variant,
@@ -42,6 +43,7 @@ class Experiment(Section):
     protocol: str = Field("", description="the published protocol that it follows, if any")
     audit: AuditSection = AuditSection()
     split: SplitSettings = SplitSettings()
+    region: RegionSection = RegionSection()
     model: ModelSection = ModelSection()
     recipe: Recipe = Recipe()
     restoring: RestorerRecipe = RestorerRecipe()
@@ -101,7 +103,7 @@ def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experi
 
 
 def read_experiment(path: Path | str) -> Experiment:
-    """Read and check an experiment file; the cohort's path becomes absolute.
+    """Read and check an experiment file; the paths of cohort and detector become absolute.
 
     Raises
     ------
@@ -120,7 +122,11 @@ def read_experiment(path: Path | str) -> Experiment:
         raise GreenstickError(f"{path} is not TOML: {error}.", remedy="Correct the file.") from None
     experiment = check_experiment(values, where=str(path))
     absolute = (path.parent / experiment.cohort).resolve()
-    return experiment.model_copy(update={"cohort": str(absolute)})
+    changed: dict[str, Any] = {"cohort": str(absolute)}
+    if experiment.region.detector:
+        detector = str((path.parent / experiment.region.detector).resolve())
+        changed["region"] = experiment.region.model_copy(update={"detector": detector})
+    return experiment.model_copy(update=changed)
 
 
 def check_experiment(values: dict[str, Any], *, where: str) -> Experiment:

@@ -1,6 +1,7 @@
 """A run's model for other programs, checked on real images against the network it was made from."""
 
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from greenstick.cohorts.cohort import read_cohort
 from greenstick.errors import GreenstickError
-from greenstick.models.card import write_card
+from greenstick.experiments.regions import regions_of
+from greenstick.models.card import Card, write_card
 from greenstick.models.checkpoint import load_checkpoint
 from greenstick.models.export import export_onnx
 from greenstick.models.export_check import check_export
@@ -18,9 +20,11 @@ from greenstick.models.export_openvino import export_int8, export_openvino
 from greenstick.models.export_torchscript import export_torchscript
 from greenstick.models.familiar import read_familiar, write_familiar
 from greenstick.radiographs.canvas import fit
-from greenstick.radiographs.opening import open_radiograph
+from greenstick.radiographs.opening import open_region
+from greenstick.radiographs.region import Region
 from greenstick.reading.finding import walk
 from greenstick.reading.reader import find_model
+from greenstick.reading.region import REGION, copy_region
 
 Format = Literal["onnx", "openvino", "openvino-bf16", "openvino-int8", "torchscript"]
 _ENDINGS: dict[str, str] = {"onnx": "onnx", "torchscript": "pt"}
@@ -86,7 +90,7 @@ def export_model(
     path = Path(output) / f"model.{_ENDINGS.get(to, 'xml')}"
     path.parent.mkdir(parents=True, exist_ok=True)
     size = card.canvas_px
-    canvases, where = _canvases(folder, images, "valid", size, _CHECKED)
+    canvases, where = _canvases(folder, card, images, "valid", _CHECKED)
     if to == "onnx":
         export_onnx(network, size, path)
     elif to in ("openvino", "openvino-bf16"):
@@ -94,7 +98,7 @@ def export_model(
     elif to == "torchscript":
         export_torchscript(network, size, path)
     else:
-        export_int8(network, size, path, _canvases(folder, images, "train", size, _QUANTIZED)[0])
+        export_int8(network, size, path, _canvases(folder, card, images, "train", _QUANTIZED)[0])
     differences = check_export(path, network, canvases, precision=card.precision)
     if to not in _COARSE and differences["logits"] > _TOLERANCE:
         path.unlink()
@@ -103,6 +107,7 @@ def export_model(
             remedy="Choose another format, and tell the authors the backbone's name.",
         )
     write_card(path.parent, card)
+    copy_region(folder / REGION, path.parent)
     known = read_familiar(folder)
     if known is not None:
         write_familiar(path.parent, known)
@@ -110,16 +115,20 @@ def export_model(
 
 
 def _canvases(
-    folder: Path, images: Path | None, split: str, size: int, most: int
+    folder: Path, card: Card, images: Path | None, split: str, most: int
 ) -> tuple[NDArray[np.uint8], str]:
-    paths, where = (list(walk([images], [])), str(images)) if images else _of_run(folder, split)
-    step = max(1, len(paths) // most)
+    if images:
+        films, where = [_Film(path) for path in walk([images], [])], str(images)
+    else:
+        films, where = _of_run(folder, split)
+    size, step = card.canvas_px, max(1, len(films) // most)
     canvases = []
-    for path in paths[::step]:
+    for film in films[::step]:
         try:
-            canvases.append(fit(open_radiograph(path, at_least_px=size), size)[0])
+            radiograph = open_region(film.path, size, film.region)
         except GreenstickError:
             continue
+        canvases.append(fit(radiograph, size, film.region)[0])
         if len(canvases) == most:
             break
     if not canvases:
@@ -130,11 +139,18 @@ def _canvases(
     return np.stack(canvases), where
 
 
-def _of_run(folder: Path, split: str) -> tuple[list[Path], str]:
+@dataclass(frozen=True)
+class _Film:
+    path: Path
+    region: Region | None = None
+
+
+def _of_run(folder: Path, split: str) -> tuple[list[_Film], str]:
     run = folder.parent.parent
     if not (run / "cohort.parquet").is_file() or not (run / "splits.parquet").is_file():
         return [], ""
     cohort = read_cohort(run / "cohort.parquet")
     mine = pl.read_parquet(run / "splits.parquet").filter(split=split).select("image").unique()
     rows = cohort.with_table(cohort.table.join(mine, on="image", how="semi"))
-    return [path for path in rows.paths() if path.is_file()], f"{split} rows of the run"
+    films = map(_Film, rows.paths(), regions_of(rows.table) or repeat(None))
+    return [film for film in films if film.path.is_file()], f"{split} rows of the run"

@@ -15,11 +15,12 @@ from greenstick.cohorts.cohort import Cohort
 from greenstick.errors import GreenstickError
 from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.experiment import Experiment
+from greenstick.experiments.pixels import pixels_of
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.explanation.activation_maps import heatmap
 from greenstick.explanation.overlay import overlay
 from greenstick.files import write_whole
-from greenstick.radiographs.canvas import place
+from greenstick.radiographs.canvas import Placement
 from greenstick.radiographs.opening import open_radiograph
 
 _SHOWN_PX = 768  # pictures are for looking at, so the radiograph may be decoded at this size
@@ -70,14 +71,16 @@ def write_overlays(
     by_fold = {(each.fold.repeat, each.fold.fold): each for each in _of(backbone, concluded)}
     wanted = {(row["repeat"], row["fold"]) for row in cases.iter_rows(named=True)}
     maps = {key: by_fold[key].maps(run) for key in wanted}
+    pixels = pixels_of(run, cohort, experiment.recipe.canvas_px)
     files: list[str | None] = []
     for number, row in enumerate(cases.iter_rows(named=True)):
+        (placement,) = pixels.placements(cases[number])
         name = f"{number:02d}-{re.sub(r'[^A-Za-z0-9_-]', '_', Path(row['image']).stem)[:60]}.png"
         key = row["repeat"], row["fold"]
         temperature = by_fold[key].decision.temperature.value
         try:
             picture = _draw(
-                cohort.root / row["image"], row, maps[key][row["image"]], temperature, experiment
+                cohort.root / row["image"], row, maps[key][row["image"]], temperature, placement
             )
         except GreenstickError:
             files.append(None)
@@ -98,10 +101,9 @@ def _draw(
     row: dict[str, Any],
     cells: NDArray[np.float32],
     temperature: float,
-    experiment: Experiment,
+    placement: Placement,
 ) -> Image.Image:
     radiograph = open_radiograph(path, at_least_px=_SHOWN_PX)
-    placement = place(radiograph.original_size_px, experiment.recipe.canvas_px)
     heat = heatmap(cells, placement, temperature=temperature)
     boxes = [(box["x"], box["y"], box["width"], box["height"]) for box in row["boxes"] or ()]
     return overlay(radiograph.pixels, heat, boxes=boxes, score=row["score"], caption=row["kind"])

@@ -8,6 +8,7 @@ import polars as pl
 from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.pixels import PixelStore, Progress, open_pixel_store
 from greenstick.errors import GreenstickError
+from greenstick.experiments.regions import regions_of
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.radiographs.canvas import Placement
 
@@ -37,7 +38,7 @@ def decode(run: RunFolder, cohort: Cohort, canvas_px: int, progress: Progress | 
         Where an image cannot be read.
     """
     store = open_pixel_store(canvas_px=canvas_px)
-    added = store.add(cohort.paths(), progress=progress)
+    added = store.add(cohort.paths(), regions=regions_of(cohort.table), progress=progress)
     if added.unreadable:
         first = added.unreadable[0]
         raise GreenstickError(
@@ -55,7 +56,7 @@ def pixels_of(run: RunFolder, cohort: Cohort, canvas_px: int) -> Pixels:
     store = open_pixel_store(canvas_px=canvas_px)
     noted = pl.read_parquet(_keys(run, canvas_px))
     if any(key not in store for key in noted["key"]):
-        store.add(cohort.paths())
+        store.add(cohort.paths(), regions=regions_of(cohort.table))
     return Pixels(store, dict(noted.select("image", "key").iter_rows()))
 
 

@@ -23,6 +23,46 @@ class AuditSection(Section):
     )
 
 
+class RegionSection(Section):
+    """What of each image is looked at."""
+
+    source: Literal["image", "cohort", "detector"] = Field(
+        "image",
+        description="image: all of it; cohort: the square around the box in its columns; "
+        "detector: the square around the surest box of a detector",
+    )
+    detector: str = Field(
+        "",
+        description="the detector's folder, relative to this file; it goes with the model, and "
+        "with 'cohort' finds the region on new images",
+    )
+    class_name: str = Field(
+        "", description="of a detector of several classes, the one to look at; empty: any"
+    )
+    columns: tuple[str, str, str, str] = Field(
+        ("region_x", "region_y", "region_width", "region_height"),
+        description="cohort: columns of the box, in pixels of the original",
+    )
+    margin: float = Field(
+        0.1,
+        ge=0.0,
+        description="added at each edge of the square, as a share of its side, which is the mean "
+        "of the box's sides",
+    )
+    unfound: Literal["not read", "whole image"] = Field(
+        "not read",
+        description="what becomes of an image without a region, in training, test and reading",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> "RegionSection":
+        if self.source == "detector" and not self.detector:
+            raise ValueError("the source 'detector' needs region.detector, a detector's folder")
+        if self.source == "image" and self.detector:
+            raise ValueError("a detector is of no use where all of each image is looked at")
+        return self
+
+
 class ModelSection(ClassifierSettings):
     """Which networks are trained: one, several by the same settings, each by one or more seeds."""
 

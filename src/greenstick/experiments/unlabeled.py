@@ -5,6 +5,7 @@ import polars as pl
 from greenstick.cohorts.cohort import Cohort, read_cohort, write_cohort
 from greenstick.cohorts.pixels import PixelStore
 from greenstick.experiments.jobs import Job
+from greenstick.experiments.regions import regions_of
 from greenstick.experiments.run_folder import RunFolder
 from greenstick.training.samples import Rows, unlabeled_rows
 
@@ -41,5 +42,6 @@ def unlabeled_of(run: RunFolder, job: Job, cohort: Cohort, store: PixelStore) ->
     judged = job.images.filter(pl.col("split") != "train").select("image")
     patients = cohort.with_table(cohort.table.join(judged, on="image", how="semi")).patients()
     free = ~others.patients().is_in(patients.to_list())
-    added = store.add(others.with_table(others.table.filter(free)).paths())
+    mine = others.with_table(others.table.filter(free))
+    added = store.add(mine.paths(), regions=regions_of(mine.table))
     return unlabeled_rows([key for key in added.keys if key is not None])

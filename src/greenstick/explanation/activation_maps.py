@@ -35,7 +35,7 @@ class Heatmap:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
-        """float32 of shape (height, width) of the original, each in [0, 1]."""
+        """float32 of shape (height, width) of the original, each in [0, 1]; 0 where unseen."""
         return np.asarray(expit(self.placement.map_to_original(self.logits)))
 
     @cached_property
@@ -43,10 +43,13 @@ class Heatmap:
         """Where the map is highest, as (x, y) in the original's pixels."""
         # Logits: probabilities near 1 are equal in float32, and the peak would be a plateau.
         width, height = self.placement.width, self.placement.height
-        fine = self.placement.map_to_picture(self.logits, (width, height))
+        fine = self.placement.map_of_region(self.logits, (width, height))
         row, column = np.unravel_index(int(fine.argmax()), fine.shape)
-        across, down = self.placement.original_size_px
-        return (float(column) + 0.5) * across / width, (float(row) + 0.5) * down / height
+        region = self.placement.region
+        return (
+            region.x + (float(column) + 0.5) * region.width / width,
+            region.y + (float(row) + 0.5) * region.height / height,
+        )
 
 
 @dataclass(frozen=True)

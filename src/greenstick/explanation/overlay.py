@@ -10,13 +10,14 @@ from scipy.special import expit
 
 from greenstick import RESEARCH_USE
 from greenstick.explanation.activation_maps import Heatmap
+from greenstick.radiographs.region import Region
 
 #: The picture's longer side in px: large enough for a fracture line, small enough for a page.
 SHOWN_PX = (512, 1024)
 _PANEL_PX, _FOOTER_PX, _MARGIN_PX = 148, 26, 14
 _INK, _DIM, _GROUND = (236, 236, 236), (160, 160, 160), (16, 16, 18)
 _BEHIND_SCALE = (70, 70, 70)  # a film's usual gray, so that the scale shows what the picture does
-_BOX = (88, 196, 255)
+_BOX, _FRAME = (88, 196, 255), (214, 208, 150)
 
 #: Probability to color: from dark red over orange to pale yellow, of evenly rising lightness (after
 #: matplotlib's "inferno" by Smith & van der Walt, whose dark end would hide on a film).
@@ -45,7 +46,8 @@ def overlay(
     pixels
         float32 of shape (height, width) in [0, 1]; may be a reduced decode of the original.
     heat
-        Its heat map, or None for the radiograph alone.
+        Its heat map, or None for the radiograph alone. Of a part of the radiograph, that is
+        framed, and said to be all that was looked at.
     boxes
         (n, 4): x, y, width, height in the original's pixels; outlined.
     score
@@ -65,6 +67,9 @@ def overlay(
     if heat is not None:
         film = _blend(film, expit(heat.placement.map_to_picture(heat.logits, size)))
         scale = size[0] / heat.placement.original_size_px[0]
+        if not heat.placement.sees_all:
+            _frame(film, heat.placement.region, scale)
+            caption = f"{caption} only the framed part was looked at".strip()
         _outline(film, np.asarray(() if boxes is None else boxes, np.float64).reshape(-1, 4), scale)
     sheet = Image.new("RGB", (size[0] + _PANEL_PX, max(size[1], 300) + _FOOTER_PX), _GROUND)
     sheet.paste(film, (0, 0))
@@ -104,6 +109,13 @@ def _outline(film: Image.Image, boxes: NDArray[np.float64], scale: float) -> Non
     for x, y, width, height in boxes * scale:
         # A finger's breadth outside, so that the line does not lie on what it shows.
         draw.rectangle((x - 2, y - 2, x + width + 2, y + height + 2), outline=_BOX, width=2)
+
+
+def _frame(film: Image.Image, seen: Region, scale: float) -> None:
+    left, top, right, bottom = (
+        at * scale for at in (seen.x, seen.y, seen.x + seen.width, seen.y + seen.height)
+    )
+    ImageDraw.Draw(film).rectangle((left, top, right - 1, bottom - 1), outline=_FRAME, width=1)
 
 
 def _panel(

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from greenstick.explanation.activation_maps import Heatmap
+from greenstick.radiographs.region import Region as Part
 
 #: Side in px at which the map is looked at; finer than any network's cells.
 _FINE_PX = 512
@@ -41,6 +42,8 @@ def regions(
 ) -> list[Region]:
     """Return the regions where a heat map is at or above a threshold, the hottest first.
 
+    They lie within the part of the radiograph that was looked at.
+
     Parameters
     ----------
     heat
@@ -54,16 +57,17 @@ def regions(
     most
         No more than these; the hottest are kept.
     """
-    across, down = heat.placement.original_size_px
-    factor = _FINE_PX / max(across, down)
-    size = (max(1, round(across * factor)), max(1, round(down * factor)))
-    fine = expit(heat.placement.map_to_picture(heat.logits, size))
+    seen = heat.placement.region
+    factor = _FINE_PX / max(seen.width, seen.height)
+    size = (max(1, round(seen.width * factor)), max(1, round(seen.height * factor)))
+    fine = expit(heat.placement.map_of_region(heat.logits, size))
+    limits = _limits(heat, sides, factor)
     labels, _ = ndimage.label(fine >= threshold)
     found = []
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         within = np.where(labels[box] == label, fine[box], 0.0)
-        held = box if sides is None else _held(box, within, sides, fine.shape)
-        found.append(_region(held, float(within.max()), across / size[0], down / size[1]))
+        held = box if limits is None else _held(box, within, limits, fine.shape)
+        found.append(_region(held, float(within.max()), seen, size))
     return sorted(found, key=lambda region: region.probability, reverse=True)[:most]
 
 
@@ -72,14 +76,24 @@ def as_boxes(found: list[Region]) -> NDArray[np.float64]:
     return np.array([(r.x, r.y, r.width, r.height) for r in found], np.float64).reshape(-1, 4)
 
 
+def _limits(
+    heat: Heatmap, sides: tuple[float, float] | None, factor: float
+) -> tuple[int, int] | None:
+    """Return the least and greatest side of a box in pixels of the map that is looked at."""
+    if sides is None:
+        return None
+    longer = max(heat.placement.original_size_px) * factor
+    return max(1, round(sides[0] * longer)), max(1, round(sides[1] * longer))
+
+
 def _held(
     box: tuple[slice, slice],
     within: NDArray[np.float32],
-    sides: tuple[float, float],
+    limits: tuple[int, int],
     shape: tuple[int, ...],
 ) -> tuple[slice, slice]:
     """Return a box, of rows and columns, whose sides are neither too short nor too long."""
-    low, high = (max(1, round(side * _FINE_PX)) for side in sides)
+    low, high = limits
     hottest = np.unravel_index(int(within.argmax()), within.shape)
     rows, columns = (
         _held_side(part, int(at), low, high, whole)
@@ -98,11 +112,14 @@ def _held_side(part: slice, hottest: int, low: int, high: int, whole: int) -> sl
     return slice(start, start + wanted)
 
 
-def _region(box: tuple[slice, slice], probability: float, across: float, down: float) -> Region:
+def _region(
+    box: tuple[slice, slice], probability: float, seen: Part, size_px: tuple[int, int]
+) -> Region:
     rows, columns = box
+    across, down = seen.width / size_px[0], seen.height / size_px[1]
     return Region(
-        x=columns.start * across,
-        y=rows.start * down,
+        x=seen.x + columns.start * across,
+        y=seen.y + rows.start * down,
         width=(columns.stop - columns.start) * across,
         height=(rows.stop - rows.start) * down,
         probability=probability,

@@ -65,6 +65,30 @@ class BoxSides(_Part):
     n: int = Field(ge=1)
 
 
+class CardRegion(_Part):
+    """The part of a film that a model looks at, and who says which.
+
+    Attributes
+    ----------
+    source
+        ``"detector"``, or ``"cohort"``: a column of the cohort it was trained on said it.
+    detector
+        Name of the one that travels with the model; empty: there is none.
+    class_name
+        The class of its boxes that is meant; empty: any.
+    margin
+        What is added at each edge of the square around the box, as a share of its side.
+    unfound
+        What becomes of a film on which nothing is found.
+    """
+
+    source: Literal["detector", "cohort"]
+    detector: str = ""
+    class_name: str = ""
+    margin: float = Field(ge=0.0)
+    unfound: Literal["not read", "whole image"] = "not read"
+
+
 class TrainedOn(_Part):
     """What a model was trained on; no names, no patients.
 
@@ -118,6 +142,10 @@ class Card(_Part):
         exclude_if=lambda value: value is None,
         description="what boxes around a heat map's regions are held to",
     )
+    region: CardRegion | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="the part of a film that is looked at; none: all of it",
     precision: Precision = Field(
         default="f32",
         exclude_if=lambda value: value == "f32",

@@ -1,5 +1,6 @@
 """One file becomes one :class:`~greenstick.radiographs.radiograph.Radiograph`."""
 
+import math
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from greenstick.radiographs.dicom import open_dicom
 from greenstick.radiographs.nifti import open_nifti
 from greenstick.radiographs.radiograph import Radiograph
 from greenstick.radiographs.raster import open_raster
+from greenstick.radiographs.region import Region
 
 Decoder = Callable[[Path, int | None], Radiograph]
 
@@ -79,6 +81,35 @@ def open_radiograph(
         f"{path.name} is {_what(head)}, not a PNG, JPEG, TIFF, NIfTI or DICOM image.",
         remedy="Export the radiograph in one of these formats.",
     )
+
+
+def open_region(
+    path: Path | str, canvas_px: int, region: Region | None, *, accept: Collection[str] = ()
+) -> Radiograph:
+    """Open a file with as many pixels as a canvas of a region of it needs.
+
+    Parameters
+    ----------
+    path, accept
+        As of :func:`open_radiograph`.
+    canvas_px
+        Side of the canvas that is fitted next.
+    region
+        What it will show; None: all.
+
+    Raises
+    ------
+    GreenstickError
+        As :func:`open_radiograph`.
+    """
+    radiograph = open_radiograph(path, at_least_px=canvas_px, accept=accept)
+    if region is None or radiograph.reduction.factor == 1:
+        return radiograph
+    times = max(radiograph.original_size_px) / max(region.width, region.height)
+    needed_px = math.ceil(canvas_px * times)
+    if needed_px <= canvas_px:
+        return radiograph
+    return open_radiograph(path, at_least_px=needed_px, accept=accept)
 
 
 def _first_bytes(path: Path) -> bytes:

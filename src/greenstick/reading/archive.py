@@ -42,6 +42,7 @@ def read_paths(
     dicom: Sequence[Kind] = (),
     accept: Sequence[str] = (),
     boxes_from: Path | str | None = None,
+    region_from: Path | str | None = None,
     threads: int = 0,
     device: Device = "cpu",
     progress: Progress | None = None,
@@ -68,6 +69,8 @@ def read_paths(
         Modalities to read besides plain radiography's.
     boxes_from
         A detector's folder, whose boxes are shown.
+    region_from
+        What says where to look, as for :class:`~greenstick.reading.reader.Reader`.
     threads
         How many to use; 0: all cores.
     device
@@ -83,7 +86,13 @@ def read_paths(
     output = Path(output)
     found = find_files(paths, leave_out=output)
     reader = Reader(
-        model, threads=threads, accept=accept, boxes_from=boxes_from, isolated=True, device=device
+        model,
+        threads=threads,
+        accept=accept,
+        boxes_from=boxes_from,
+        region_from=region_from,
+        isolated=True,
+        device=device,
     )
     results = _Results(output, reader)
     earlier = results.unfinished(overlays=overlays, dicom=dicom)

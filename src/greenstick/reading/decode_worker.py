@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from greenstick.radiographs.canvas import place
+from greenstick.radiographs.region import Region
 from greenstick.reading.preparing import Prepared, Wish, prepare
 
 with contextlib.suppress(ImportError):  # Windows has no such limits
@@ -45,7 +46,7 @@ def read_answer(stream: BinaryIO, path: Path, wish: Wish) -> Prepared:
             data = stream.read(int(np.prod(shape)))
             arrays[name] = np.frombuffer(data, np.uint8).reshape(shape)
     size = said.pop("size_px")
-    placement = place((int(size[0]), int(size[1])), wish.canvas_px) if size else None
+    placement = place((int(size[0]), int(size[1])), wish.canvas_px, wish.region) if size else None
     said["warnings"] = tuple(said["warnings"])
     return Prepared(path=path, placement=placement, **arrays, **said)
 
@@ -96,6 +97,7 @@ def main() -> None:
         asked = json.loads(line)
         path = Path(asked.pop("path"))
         asked["accept"] = tuple(asked["accept"])
+        asked["region"] = Region(**asked["region"]) if asked["region"] else None
         _write_answer(answers, prepare(path, Wish(**asked)))
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from greenstick.cluster import join_cluster
 from greenstick.reading.reader import Reader
+from greenstick.reading.region import IS_IMAGE
 from greenstick.reading.results import Reading
 
 _READING = TypeAdapter(Reading)
@@ -21,7 +22,7 @@ class OnRay(AbstractContextManager["OnRay"]):
 
     Parameters
     ----------
-    folder, accept, boxes_from
+    folder, accept, boxes_from, region_from
         As for :class:`~greenstick.reading.reader.Reader`; folders are seen by all machines.
     address
         ``"local"`` for a cluster of this machine alone.
@@ -30,10 +31,17 @@ class OnRay(AbstractContextManager["OnRay"]):
     handful = 100_000
 
     def __init__(
-        self, folder: Path, accept: Sequence[str], boxes_from: Path | None, address: str
+        self,
+        folder: Path,
+        accept: Sequence[str],
+        boxes_from: Path | None,
+        region_from: Path | str | None,
+        address: str,
     ) -> None:
         boxes = None if boxes_from is None else str(boxes_from.resolve())
-        self._settings = (str(folder.resolve()), tuple(accept), boxes)
+        if region_from not in (None, IS_IMAGE):
+            region_from = str(Path(region_from).resolve())
+        self._settings = (str(folder.resolve()), tuple(accept), boxes, region_from)
         self._address = address
 
     def __enter__(self) -> "OnRay":
@@ -68,9 +76,16 @@ class OnRay(AbstractContextManager["OnRay"]):
 class _Machine:
     """A reader on one of the cluster's cores."""
 
-    def __init__(self, folder: str, accept: tuple[str, ...], boxes_from: str | None) -> None:
+    def __init__(
+        self, folder: str, accept: tuple[str, ...], boxes_from: str | None, region_from: str | None
+    ) -> None:
         self._reader = Reader(
-            folder, threads=1, accept=accept, boxes_from=boxes_from, isolated=True
+            folder,
+            threads=1,
+            accept=accept,
+            boxes_from=boxes_from,
+            region_from=region_from,
+            isolated=True,
         )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from greenstick.errors import GreenstickError
 from greenstick.radiographs.canvas import Placement, fit
-from greenstick.radiographs.opening import open_radiograph
+from greenstick.radiographs.opening import open_radiograph, open_region
 from greenstick.radiographs.radiograph import Radiograph
+from greenstick.radiographs.region import Region
 from greenstick.reading.guard import Wanted, guard, refusal, warnings_of
 
 
@@ -30,12 +31,15 @@ class Wish:
         Modalities to read besides plain radiography's.
     boxes_px
         Side of a detector's input; 0: there is none.
+    region
+        What of the image the network's input shows; None: all.
     """
 
     canvas_px: int
     picture_px: int = 0
     accept: tuple[str, ...] = ()
     boxes_px: int = 0
+    region: Region | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +85,7 @@ def prepare(path: Path, wish: Wish) -> Prepared:
     start = perf_counter()
     checksum = ""
     try:
-        radiograph = open_radiograph(path, at_least_px=wish.canvas_px, accept=wish.accept)
+        radiograph = open_region(path, wish.canvas_px, wish.region, accept=wish.accept)
         for_boxes = _for_boxes(radiograph, path, wish)
         checksum = checksum_of(path)
     except GreenstickError as error:
@@ -92,12 +96,12 @@ def prepare(path: Path, wish: Wish) -> Prepared:
     except Exception as error:  # gone meanwhile, or broken in a way of its own
         reason = f"{path.name} does not decode ({type(error).__name__})."
         return Prepared(path, reason, seconds=perf_counter() - start)
-    findings = guard(radiograph, Wanted(wish.canvas_px, wish.accept))
+    findings = guard(radiograph, Wanted(wish.canvas_px, wish.accept, wish.region))
     refused = refusal(findings)
     if refused is not None:
         reason = f"{path.name}: {refused.message}"
         return Prepared(path, reason, checksum=checksum, seconds=perf_counter() - start)
-    canvas, placement = fit(radiograph, wish.canvas_px)
+    canvas, placement = fit(radiograph, wish.canvas_px, wish.region)
     return Prepared(
         path,
         boxes_canvas=fit(for_boxes, wish.boxes_px)[0] if wish.boxes_px else None,
@@ -115,7 +119,8 @@ def _for_boxes(radiograph: Radiograph, path: Path, wish: Wish) -> Radiograph:
     """Return the radiograph decoded as the detector was trained on it."""
     longer = max(radiograph.original_size_px)
     whole = max(radiograph.pixels.shape) == longer
-    if wish.boxes_px in (0, wish.canvas_px) or (whole and longer < 2 * wish.boxes_px):
+    same = wish.boxes_px == wish.canvas_px and wish.region is None
+    if not wish.boxes_px or same or (whole and longer < 2 * wish.boxes_px):
         return radiograph  # for its canvas, too, nothing would be decoded at less than its size
     return open_radiograph(path, at_least_px=wish.boxes_px, accept=wish.accept)
 

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice, starmap
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,14 @@ from greenstick.reading.guard import is_familiar
 from greenstick.reading.judge import Judge
 from greenstick.reading.pace import Pace, find_pace
 from greenstick.reading.preparing import Prepared, Wish, prepare
+from greenstick.reading.region import IS_IMAGE, REGION, Located, region_finder
 from greenstick.reading.results import Box, Reading
 from greenstick.reading.runtime import Device, Output, Runtime, network_in
 from greenstick.reading.workers import Workers
+
+T = TypeVar("T")
+#: Why a film is not read on which the part to be looked at is not found.
+NOT_FOUND = "the part to be looked at is not found on it."
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +73,9 @@ class Reader:
         :data:`greenstick.radiographs.dicom.BY_CHOICE`.
     boxes_from
         A detector's folder: boxes are then its own, as far as the decision allows any.
+    region_from
+        For a model that looks at a part of each image: the folder of a detector that finds it, in
+        place of its own; or ``"image"`` for images that are cut to it already.
     isolated
         Whether files are decoded in processes that may be lost: slower to start, but no file can
         take this process down or all of its memory.
@@ -81,7 +89,7 @@ class Reader:
     ------
     GreenstickError
         Where the folder holds no model, or several, or none that tells fractures, or brings a
-        detector of its own, or a modality is not one to be chosen.
+        detector of its own, or needs one for its region, or a modality is not one to be chosen.
     """
 
     def __init__(
@@ -91,6 +99,7 @@ class Reader:
         threads: int = 0,
         accept: Sequence[str] = (),
         boxes_from: Path | str | None = None,
+        region_from: Path | str | None = None,
         isolated: bool = False,
         device: Device = "cpu",
         tuned: bool = False,
@@ -99,9 +108,10 @@ class Reader:
         self.folder = find_model(Path(folder))
         self.card = read_card(self.folder)
         self.threads = threads or os.cpu_count() or 1
-        self.digest = digest_of(self.folder, boxes_from)
+        self.digest = digest_of(self.folder, boxes_from, region_from)
         self._fused = Fused.read(self.folder)
         self._finder = _finder(self.folder, self._fused, boxes_from, threads)
+        self._locator = region_finder(self.folder, self.card, region_from, threads=threads)
         self._judge = Judge(_decided_by(self.card, self._fused))
         self._familiar = read_familiar(self.folder)
         self._flips = 2 if self.card.flip_average else 1
@@ -145,14 +155,14 @@ class Reader:
         self, paths: Iterable[Path | str], *, pictures: bool = True
     ) -> Iterator[Examination]:
         """Read files as :meth:`read_many` does, with heat map and, if wanted, pixels to draw."""
-        wish = self._wishes[pictures]
-        way = prepare if self._workers is None else self._workers.prepare
-        prepared = in_order(
-            partial(way, wish=wish),
-            map(Path, paths),
-            threads=self.threads,
-            name="greenstick-decode",
-        )
+        wish, files = self._wishes[pictures], map(Path, paths)
+        if self._locator is None:
+            prepared = self._ahead(partial(self._prepare, wish=wish), files)
+        else:
+            first = Wish(self._locator.canvas_px, accept=wish.accept)
+            films = self._ahead(partial(self._prepare, wish=first), files)
+            located = ((film, self._locate(film)) for film in films)
+            prepared = self._ahead(partial(self._cut, wish=wish), located)
         return starmap(self._conclude, self._scored(prepared))
 
     def close(self) -> None:
@@ -178,12 +188,37 @@ class Reader:
             "fracture_from": judge.fracture_from,
             "familiar_false_alarms": known.false_alarms if known else None,
             "familiar_chosen_on": known.chosen_on if known else "",
+            "region_from": self._locator.name if self._locator else "",
             "detector": finder.card.name if finder else "",
             "detector_confidence": finder.confidence if finder else None,
             "detector_confidence_chosen_on": finder.chosen_on if finder else "",
             "fusion_fitted_on": self._fused.fusion.fitted_on if self._fused else "",
             "digest": self.digest,
         }
+
+    def _ahead(self, function: Callable[[T], Prepared], items: Iterable[T]) -> Iterator[Prepared]:
+        return in_order(function, items, threads=self.threads, name="greenstick-decode")
+
+    def _prepare(self, path: Path, wish: Wish) -> Prepared:
+        return prepare(path, wish) if self._workers is None else self._workers.prepare(path, wish)
+
+    def _locate(self, film: Prepared) -> Located:
+        if film.canvas is None or film.placement is None:
+            return Located(None)
+        assert self._locator is not None
+        return self._locator(film.canvas, film.placement.original_size_px)
+
+    def _cut(self, given: tuple[Prepared, Located], wish: Wish) -> Prepared:
+        """Prepare a film again, now the part that is to be looked at."""
+        film, located = given
+        if film.canvas is None:
+            return film
+        if located.region is None:
+            reason = f"{film.path.name}: {NOT_FOUND}"
+            return replace(film, reason=reason, canvas=None, placement=None)
+        cut = self._prepare(film.path, replace(wish, region=located.region))
+        notes = (*cut.warnings, located.note) if located.note else cut.warnings
+        return replace(cut, warnings=notes, seconds=film.seconds + cut.seconds)
 
     def _conclude(self, prepared: Prepared, output: Output | None, seconds: float) -> Examination:
         if output is None or prepared.placement is None:
@@ -226,6 +261,7 @@ class Reader:
             peak_y=round(y, 1),
             width=width,
             height=height,
+            region=prepared.placement.region if self.card.region else None,
             decoder=prepared.decoder,
             checksum=prepared.checksum,
             seconds=round(prepared.seconds + perf_counter() - start, 4),
@@ -311,13 +347,18 @@ def find_model(folder: Path) -> Path:
     )
 
 
-def digest_of(folder: Path, boxes_from: Path | str | None = None) -> str:
+def digest_of(
+    folder: Path, boxes_from: Path | str | None = None, region_from: Path | str | None = None
+) -> str:
     """Return a digest of all that a model's answers depend on: equal digests, equal readings."""
     digest = hashlib.blake2b(digest_size=16)
+    place = folder / REGION if region_from is None else Path(region_from)
     boxes = folder / BOXES if boxes_from is None else Path(boxes_from)
     network = network_in(folder)
     own = [network, folder / CARD, folder / FAMILIAR]
     others = [network.with_suffix(".bin"), folder / FUSED, boxes / NETWORK, boxes / CARD]
+    others += [place / NETWORK, place / CARD]
+    digest.update(IS_IMAGE.encode() if region_from == IS_IMAGE else b"")
     for path in (*own, *(path for path in others if path.is_file())):
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()

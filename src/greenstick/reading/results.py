@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.region import Region
 
 Status = Literal["read", "not read"]
 Decision = Literal["fracture", "doubt", "no fracture"]
@@ -89,6 +90,9 @@ class Reading:
         Where the heat map is highest, in the original's pixels.
     width, height
         Of the original in pixels.
+    region
+        The part of it that was looked at, in its pixels; None for a model that looks at all.
+        Nothing is said of what lies outside.
     decoder
         Which decoder gave the pixels, and at which part of the size.
     checksum
@@ -120,6 +124,7 @@ class Reading:
     peak_y: float | None = None
     width: int | None = None
     height: int | None = None
+    region: Region | None = None
     decoder: str = ""
     checksum: str = ""
     seconds: float = 0.0
@@ -188,6 +193,7 @@ def write_csv(results: Readings, path: Path) -> None:
         values["warnings"] = " ".join(reading.warnings)
         values["boxes"] = "; ".join(map(_as_text, reading.boxes))
         values["classes"] = "; ".join(f"{c.name} {c.probability:.4f}" for c in reading.classes)
+        values["region"] = " ".join(map(str, astuple(reading.region))) if reading.region else ""
         table.writerow([*values.values(), RESEARCH_USE])
     _write(text.getvalue(), path)
 

@@ -27,6 +27,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(COLUMNS, pl.String),
     **dict.fromkeys(_NUMBERS, pl.Float64),
     **dict.fromkeys(("width", "height"), pl.Int32),
+    "region": pl.Struct(dict.fromkeys(("x", "y", "width", "height"), pl.Int32)),
     "warnings": pl.List(pl.String),
     "boxes": pl.List(_BOX),
     "classes": pl.List(pl.Struct({"name": pl.String, "probability": pl.Float64})),

@@ -39,6 +39,7 @@ class OnThisMachine(AbstractContextManager["OnThisMachine"]):
         folder: Path,
         accept: Sequence[str],
         boxes_from: Path | None,
+        region_from: Path | str | None,
         threads: int,
         device: Device,
     ) -> None:
@@ -47,6 +48,7 @@ class OnThisMachine(AbstractContextManager["OnThisMachine"]):
             threads=threads,
             accept=accept,
             boxes_from=boxes_from,
+            region_from=region_from,
             isolated=True,
             device=device,
             tuned=True,
@@ -67,6 +69,7 @@ def read_archive(
     *,
     accept: Sequence[str] = (),
     boxes_from: Path | None = None,
+    region_from: Path | str | None = None,
     threads: int = 0,
     device: Device = "cpu",
     ray: str = "",
@@ -91,6 +94,8 @@ def read_archive(
         Modalities to read besides plain radiography's.
     boxes_from
         A detector's folder, whose boxes are shown.
+    region_from
+        What says where to look, as for :class:`~greenstick.reading.reader.Reader`.
     threads
         How many to use on this machine; 0: all cores.
     device
@@ -107,7 +112,7 @@ def read_archive(
         Where there is no model, or nothing to read, or Ray is wanted and not installed.
     """
     start, folder = monotonic(), find_model(Path(model))
-    rows = Rows(Path(table), digest_of(folder, boxes_from))
+    rows = Rows(Path(table), digest_of(folder, boxes_from, region_from))
     unreadable: list[tuple[Path, str]] = []
     total = sum(1 for _ in walk(paths, unreadable))
     if not total and not unreadable:
@@ -115,7 +120,7 @@ def read_archive(
     unreadable.clear()
     crew_of: Callable[..., AbstractContextManager[Crew]]
     crew_of = _on_ray(ray) if ray else partial(OnThisMachine, threads=threads, device=device)
-    with crew_of(folder, accept, boxes_from) as crew, rows:
+    with crew_of(folder, accept, boxes_from, region_from) as crew, rows:
         files, done = walk(paths, unreadable), 0
         while handful := list(islice(files, crew.handful)):
             for _ in _read(handful, rows, crew):

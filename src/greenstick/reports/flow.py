@@ -32,6 +32,7 @@ _PHRASES = {
     "copy": "copies of another image",
     "missing-file": "missing files",
     "no label": "without a label",
+    "no-region": "without a region to look at",
     "patient-across-splits": "of patients on two sides",
     "undecodable": "that do not decode fully",
 }

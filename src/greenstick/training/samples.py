@@ -189,8 +189,19 @@ def _canvas_boxes(
         # An image without a fracture has no box, whether anybody looked for one or not. A
         # fracture without a box was not drawn in.
         return np.zeros((0, 4)) if label == 0 else None
+    given = sides_of(boxes)
+    placement = store.placement(key)
+    if not placement.sees_all:
+        given = placement.region.cut(given[placement.region.sees(given)])
+    if label == 1 and not len(given):
+        return None  # its fracture lies elsewhere
+    return placement.to_canvas(given)
+
+
+def sides_of(boxes: Any) -> NDArray[np.float64]:
+    """Return a cohort's boxes of one image as (n, 4): x, y, width, height."""
     sides = [[box["x"], box["y"], box["width"], box["height"]] for box in boxes]
-    return store.placement(key).to_canvas(np.array(sides, dtype=np.float64).reshape(-1, 4))
+    return np.array(sides, dtype=np.float64).reshape(-1, 4)
 
 
 class RowDataset(Dataset[Batch]):

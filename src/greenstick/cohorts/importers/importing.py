@@ -13,6 +13,7 @@ from greenstick.cohorts.importers.files import files_in
 from greenstick.cohorts.importers.folders import import_folders
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.joined_boxes import with_boxes
+from greenstick.cohorts.importers.joined_regions import with_region_columns
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.cohorts.importers.voc import import_voc
 from greenstick.cohorts.importers.yolo import import_yolo
@@ -63,6 +64,8 @@ def import_cohort(source: Path, settings: ImportSettings) -> Cohort:
     imported = FORMATS[name](source, settings)
     if settings.boxes:
         imported = with_boxes(imported, settings.boxes, settings)
+    if settings.regions:
+        imported = with_region_columns(imported, settings.regions, settings.region_class)
     if settings.patient_pattern:
         imported = with_patients(imported, settings.patient_pattern)
     imported = with_columns(imported, settings.columns)

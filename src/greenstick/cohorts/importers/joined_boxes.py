@@ -31,7 +31,7 @@ def with_boxes(imported: Imported, source: Path, settings: ImportSettings) -> Im
     names = ClassNames(settings.positive, settings.negative, settings.classes)
     images = [image for file in coco_files(source) for image in read_coco(file)]
     annotated = table_of(images, names)
-    rows, strangers = _matched(annotated["image"].to_list(), imported.table["image"].to_list())
+    rows, strangers = matched(annotated["image"].to_list(), imported.table["image"].to_list())
     if strangers == len(rows):
         raise GreenstickError(
             f"None of the {len(rows)} images in {source} is among those imported.",
@@ -48,13 +48,13 @@ def with_boxes(imported: Imported, source: Path, settings: ImportSettings) -> Im
     return replace(imported, table=table, notes=(*imported.notes, *([note] if strangers else [])))
 
 
-def _matched(listed: list[str], images: list[str]) -> tuple[list[str | None], int]:
+def matched(listed: list[str], images: list[str]) -> tuple[list[str | None], int]:
     """Return for each listed name the image it means (None: none), and how many mean none."""
     whole = set(images)
     by_name: dict[str, list[str]] = defaultdict(list)
     for image in images:
         by_name[image.rpartition("/")[2]].append(image)
-    matched: list[str | None] = []
+    meant: list[str | None] = []
     for name in listed:
         fitting = [name] if name in whole else by_name.get(name.rpartition("/")[2], [])
         if len(fitting) > 1:
@@ -62,8 +62,8 @@ def _matched(listed: list[str], images: list[str]) -> tuple[list[str | None], in
                 f"Boxes for {name!r} may belong to {fitting[0]} or to {fitting[1]}.",
                 remedy="Give its folder in the COCO file, as in the imported paths.",
             )
-        matched.append(fitting[0] if fitting else None)
-    return matched, matched.count(None)
+        meant.append(fitting[0] if fitting else None)
+    return meant, meant.count(None)
 
 
 def _joined(table: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,12 @@ class ImportSettings(BaseModel):
         None, description="folder of the images; left out: the source's own folder"
     )
     boxes: Path | None = Field(None, description="COCO file whose boxes are joined by file name")
+    regions: Path | None = Field(
+        None, description="COCO file whose boxes say what of each image to look at, by file name"
+    )
+    region_class: str = Field(
+        "", description="the class of those boxes that is meant; left out: any"
+    )
     image_column: str = Field("image", description="csv: column with the image's file name")
     label_column: str = Field("label", description="csv: column with the label")
     patient_column: str | None = Field(
