@@ -146,6 +146,7 @@ class Card(_Part):
         default=None,
         exclude_if=lambda value: value is None,
         description="the part of a film that is looked at; none: all of it",
+    )
     precision: Precision = Field(
         default="f32",
         exclude_if=lambda value: value == "f32",
