@@ -36,6 +36,8 @@ _KINDS: dict[str, Any] = {
     "research_use": pl.String,
 }
 _SHOWN_REASONS = 8
+#: Rows that the table is written in at a time.
+_GROUP_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ class Rows:
     def finish(self, *, seconds: float) -> Summary:
         """Put the parts together as the table, and return what is in it."""
         self._write()
-        write_whole(self.table, self._latest().sink_parquet)
+        # Groups are put together in memory: the default ones would hold a whole archive.
+        write_whole(self.table, partial(self._latest().sink_parquet, row_group_size=_GROUP_ROWS))
         shutil.rmtree(self.parts, ignore_errors=True)
         return self._summary(seconds)
 
