@@ -40,6 +40,7 @@ VERBS = [
     ("evaluate", "boxes"),
     ("detector", "train"),
     ("detector", "find"),
+    ("detector", "calibrate"),
     ("detector", "fuse"),
     ("compare",),
     ("readers",),
@@ -84,8 +85,9 @@ def test_the_whole_path_on_drawn_radiographs(tmp_path: Path) -> None:
 
 
 def test_anybodys_scores_are_judged_and_compared(tmp_path: Path) -> None:
-    rows = [f"{i},{i % 2},{(i % 7) / 10 + 0.3 * (i % 2)}" for i in range(60)]
-    (tmp_path / "a.csv").write_text("\n".join(["image,truth,confidence", *rows]))
+    bones = ("ulna", "tibia", "rib")
+    rows = [f"{i},{i % 2},{(i % 7) / 10 + 0.3 * (i % 2)},{bones[i % 3]}" for i in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["image,truth,confidence,bone", *rows]))
     weaker = [f"{i},{i % 2},{(i % 11) / 12}" for i in range(60)]
     (tmp_path / "b.csv").write_text("\n".join(["image,truth,confidence", *weaker]))
     columns = ("--column", "label=truth", "--column", "score=confidence")
@@ -94,9 +96,15 @@ def test_anybodys_scores_are_judged_and_compared(tmp_path: Path) -> None:
     auroc = json.loads(judged.stdout)["discrimination"][0]
     assert (auroc["name"], auroc["n_images"]) == ("AUROC", 60)
     assert (tmp_path / "out" / "report.html").is_file()
-    compared = greenstick("compare", "a.csv", "b.csv", "-o", "out", *columns, cwd=tmp_path)
+    parts = greenstick(
+        "evaluate", "a.csv", "-o", "parts", *columns, "--subgroup", "bone", cwd=tmp_path
+    )
+    assert parts.returncode == 0, parts.stderr
+    assert "bone ulna" in parts.stdout
+    compared = greenstick("compare", "a.csv", "b.csv", "-o", "two", *columns, cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
     assert "AUROC" in compared.stdout
+    assert (tmp_path / "two" / "report.html").is_file()
     refused = greenstick("evaluate", "a.csv", "-o", "out", cwd=tmp_path)
     assert refused.returncode == 1
     assert "truth" in refused.stderr
@@ -114,6 +122,7 @@ def test_a_reader_study_is_judged(tmp_path: Path) -> None:
     assert judged.returncode == 0, judged.stderr
     study = json.loads((tmp_path / "out" / "readers.json").read_text())
     assert study == json.loads(judged.stdout)
+    assert (tmp_path / "out" / "report.html").is_file()
     assert (study["readers"], study["modalities"]) == (["ann", "bob"], ["alone", "with AI"])
     printed = greenstick("readers", "r.csv", "-o", "out", cwd=tmp_path)
     assert "Cohen's kappa" in printed.stdout

@@ -146,7 +146,7 @@ def compare(
     scores: Annotated[
         list[Path], typer.Argument(help="CSV or Parquet of each model, or one of several models.")
     ],
-    output: Annotated[Path, typer.Option("-o", help="Folder for comparison.json.")],
+    output: Annotated[Path, typer.Option("-o", help="Folder for the report and comparison.json.")],
     column: Columns = None,
     positive: Positive = None,
     negative: Negative = None,
@@ -165,6 +165,7 @@ def compare(
 ) -> None:
     """Compare models on the same images, two by two: differences with intervals and tests."""
     from greenstick.evidence.comparisons import compare_all, contenders_of, write_comparisons
+    from greenstick.reports.any_page import write_any_page
     from greenstick.reports.comparison_terminal import print_comparisons
     from greenstick.scores import names_of, one_split, read_table, rows_where, tidy_scores
 
@@ -181,10 +182,11 @@ def compare(
         missing="drop" if drop_missing else "refuse",
     )
     write_comparisons(comparisons, output / "comparison.json")
+    page = write_any_page(output)
     if as_json:
         typer.echo(comparisons.model_dump_json(indent=2))
     else:
-        print_comparisons(comparisons, output / "comparison.json")
+        print_comparisons(comparisons, page)
 
 
 @app.command(epilog="Example: greenstick readers readers.csv -o out --call-from 3")
@@ -192,7 +194,7 @@ def readers(
     ratings: Annotated[
         Path, typer.Argument(help="CSV or Parquet with image, label, reader, score, modality.")
     ],
-    output: Annotated[Path, typer.Option("-o", help="Folder for readers.json.")],
+    output: Annotated[Path, typer.Option("-o", help="Folder for the report and readers.json.")],
     column: Columns = None,
     positive: Positive = None,
     call_from: Annotated[
@@ -217,6 +219,7 @@ def readers(
     """Judge readers, without and with AI: each, their agreement, and all of them together."""
     from greenstick.decision.operating_points import given_point
     from greenstick.evidence.readers.study import judge_readers, write_reader_study
+    from greenstick.reports.any_page import write_any_page
     from greenstick.reports.readers_terminal import print_reader_study
     from greenstick.scores import read_scores
 
@@ -233,10 +236,11 @@ def readers(
         seed=seed,
     )
     write_reader_study(study, output / "readers.json")
+    page = write_any_page(output)
     if as_json:
         typer.echo(study.model_dump_json(indent=2))
     else:
-        print_reader_study(study, output / "readers.json")
+        print_reader_study(study, page)
 
 
 @app.command(epilog="Example: greenstick report runs/x")

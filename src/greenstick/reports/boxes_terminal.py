@@ -5,11 +5,9 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from greenstick import RESEARCH_USE
 from greenstick.evidence.detection import DetectionEvidence
 from greenstick.evidence.estimates import Estimate
-from greenstick.findings import Severity
-from greenstick.reports.terminal import console
+from greenstick.reports.terminal import console, print_end, print_findings
 
 
 def print_detection(evidence: DetectionEvidence, path: Path) -> None:
@@ -34,11 +32,8 @@ def print_detection(evidence: DetectionEvidence, path: Path) -> None:
     console.print(table)
     if evidence.subgroups:
         console.print(_subgroups(evidence))
-    for finding in evidence.findings:
-        if finding.severity in (Severity.NOTE, Severity.WARNING, Severity.ERROR):
-            console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
-    console.print(f"[dim]{RESEARCH_USE}[/dim]")
-    console.print(str(path), soft_wrap=True, markup=False)
+    print_findings(evidence.findings)
+    print_end(path)
 
 
 def _subgroups(evidence: DetectionEvidence) -> Table:

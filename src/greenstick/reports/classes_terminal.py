@@ -5,11 +5,10 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from greenstick import RESEARCH_USE
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.multiclass import ClassEvidence
 from greenstick.findings import Severity
-from greenstick.reports.terminal import console
+from greenstick.reports.terminal import console, print_end
 
 
 def print_class_evidence(evidence: ClassEvidence, path: Path) -> None:
@@ -25,8 +24,7 @@ def print_class_evidence(evidence: ClassEvidence, path: Path) -> None:
     _print_classes(evidence)
     _print_confusion(evidence)
     _print_findings(evidence)
-    console.print(f"[dim]{RESEARCH_USE}[/dim]")
-    console.print(str(path), soft_wrap=True, markup=False)
+    print_end(path)
 
 
 def _value(estimate: Estimate) -> str:

@@ -6,25 +6,17 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from greenstick import RESEARCH_USE
 from greenstick.evidence.comparison import Comparison
 from greenstick.evidence.comparisons import Comparisons
-from greenstick.findings import Finding, Severity
-from greenstick.reports.terminal import console
+from greenstick.reports.terminal import console, print_end, print_findings
 
 
 def print_comparisons(comparisons: Comparisons, path: Path) -> None:
     """Print each pair: figures of both models, the difference with its interval, and p."""
     for pair in comparisons.pairs:
         _print_pair(pair, corrected=len(comparisons.pairs) > 1)
-    told: list[Finding] = []
-    for finding in (f for pair in comparisons.pairs for f in pair.findings):
-        grave = finding.severity not in (Severity.PASSED, Severity.NOT_APPLICABLE)
-        if grave and finding not in told:
-            told.append(finding)
-            console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
-    console.print(f"[dim]{RESEARCH_USE}[/dim]")
-    console.print(str(path), soft_wrap=True, markup=False)
+    print_findings(finding for pair in comparisons.pairs for finding in pair.findings)
+    print_end(path)
 
 
 def _print_pair(pair: Comparison, *, corrected: bool) -> None:

@@ -5,11 +5,9 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from greenstick import RESEARCH_USE
 from greenstick.evidence.estimates import Difference, Estimate
 from greenstick.evidence.readers.records import ReaderStudy
-from greenstick.findings import Severity
-from greenstick.reports.terminal import console
+from greenstick.reports.terminal import console, print_end, print_findings
 
 #: Of more readers than this, the agreement of pairs is in the file only.
 MANY_READERS = 3
@@ -24,11 +22,8 @@ def print_reader_study(study: ReaderStudy, path: Path) -> None:
     _print_results(study)
     _print_differences(study)
     _print_agreement(study)
-    for finding in [*study.findings, *(study.model.findings if study.model else [])]:
-        if finding.severity not in (Severity.PASSED, Severity.NOT_APPLICABLE):
-            console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
-    console.print(f"[dim]{RESEARCH_USE}[/dim]")
-    console.print(str(path), soft_wrap=True, markup=False)
+    print_findings([*study.findings, *(study.model.findings if study.model else [])])
+    print_end(path)
 
 
 def _table(*headers: str) -> Table:

@@ -1,6 +1,6 @@
 """What the verbs print: tables, progress bars and the conclusion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from greenstick.errors import GreenstickError
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import Evidence
 from greenstick.experiments.published import Protocol
-from greenstick.findings import Severity
+from greenstick.findings import Finding, Severity
 from greenstick.reading.results import Reading
 
 #: Results go to standard output; stages and progress to standard error.
@@ -72,11 +72,35 @@ def print_evidence(evidence: Evidence, page: Path) -> None:
     for estimate in estimates:
         table.add_row(*_number(estimate), estimate.method)
     console.print(table)
-    for finding in evidence.findings:
-        if finding.severity in (Severity.NOTE, Severity.WARNING, Severity.ERROR):
+    if evidence.subgroups:
+        console.print(_subgroups(evidence))
+    print_findings(evidence.findings)
+    print_end(page)
+
+
+def _subgroups(evidence: Evidence) -> Table:
+    names = list(dict.fromkeys(e.name for one in evidence.subgroups for e in one.estimates))
+    headers = [f"\n{name}" for name in ("within", "images", "fractured", *names)]
+    table = Table(*headers, box=None, pad_edge=False)
+    for one in evidence.subgroups:
+        called = escape(f"{one.column} {one.value}") + (" (too small)" if one.too_small else "")
+        of = {estimate.name: _number(estimate)[1:] for estimate in one.estimates}
+        cells = ["\n".join(of.get(name, ())) for name in names]
+        table.add_row(called, str(one.n_images), str(one.n_positive), *cells)
+    return table
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Print each finding that a reader should know of, once."""
+    for finding in dict.fromkeys(findings):
+        if finding.severity not in (Severity.PASSED, Severity.NOT_APPLICABLE):
             console.print(f"{finding.severity}: {finding.message} {finding.remedy}", markup=False)
+
+
+def print_end(path: Path) -> None:
+    """Print what every output ends with, and where the whole of it is."""
     console.print(f"[dim]{RESEARCH_USE}[/dim]")
-    console.print(str(page), soft_wrap=True, markup=False)
+    console.print(str(path), soft_wrap=True, markup=False)
 
 
 def print_summary(summary: CohortSummary, title: str) -> None:
