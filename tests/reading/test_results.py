@@ -55,10 +55,16 @@ def test_csv_has_a_row_a_reading_and_no_decision_for_what_was_not_read(tmp_path:
     assert {row["research_use"] for row in rows} == {RESEARCH_USE}
 
 
-def test_a_name_that_is_no_utf8_is_written_all_the_same(tmp_path: Path) -> None:
-    odd = Reading(path=b"fil\xffm.png".decode("utf-8", "surrogateescape"), status="not read")
-    write_csv(Readings(model={}, complete=True, readings=[odd]), tmp_path / "readings.csv")
-    assert b"fil\xffm.png" in (tmp_path / "readings.csv").read_bytes()
+def test_a_name_of_no_alphabet_leaves_files_that_any_program_reads(tmp_path: Path) -> None:
+    name = b"fil\xffm.png".decode("utf-8", "surrogateescape")
+    odd = Reading(path=name, status="not read", reason=f"{name} is an empty file.")
+    results = Readings(model={}, complete=True, readings=[odd])
+    write_csv(results, tmp_path / "readings.csv")
+    write_json(results, tmp_path / "readings.json")
+    with (tmp_path / "readings.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == ["fil\\xffm.png"]
+    (found,) = read_json(tmp_path / "readings.json").readings
+    assert (found.path, found.reason) == ("fil\\xffm.png", "fil\\xffm.png is an empty file.")
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:

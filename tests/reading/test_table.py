@@ -132,11 +132,14 @@ def test_nothing_is_lost_or_doubled_by_a_kill(make_model: Maker, scans: Path) ->
 def test_a_name_of_no_alphabet_has_a_row(make_model: Maker, scans: Path) -> None:
     odd = os.fsdecode(os.fsencode(scans) + b"/fil\xffm.png")
     Path(odd).write_bytes((scans / "dark.png").read_bytes())
+    Path(odd).with_suffix(".dcm").write_bytes(b"")  # its reason names it
     table = scans.parent / "results.parquet"
-    for new in (6, 0):
-        assert read_archive([scans], make_model(f"m{new}") if new else scans.parent / "m6", table,
+    for new in (7, 0):
+        assert read_archive([scans], make_model(f"m{new}") if new else scans.parent / "m7", table,
                             threads=1).new == new  # fmt: skip
-    assert any(path.endswith("fil\\xffm.png") for path in pl.read_parquet(table)["path"])
+    rows = pl.read_parquet(table)
+    assert any(path.endswith("fil\\xffm.png") for path in rows["path"])
+    assert any(reason.startswith("fil\\xffm.dcm is") for reason in rows["reason"])
 
 
 def test_nothing_to_read_says_so(make_model: Maker, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from greenstick.reading.ahead import in_order
 from greenstick.reading.dicom_results.kinds import Kind
 from greenstick.reading.finding import find_files
 from greenstick.reading.reader import Examination, Reader
-from greenstick.reading.results import Reading, Readings, read_json, write_csv, write_json
+from greenstick.reading.results import Reading, Readings, read_json, shown, write_csv, write_json
 from greenstick.reading.runtime import Device
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def read_paths(
     )
     with results:
         results.extend(unread_place(folder, why) for folder, why in found.unreadable)
-        left = [path for path in found.files if str(path) not in earlier]
+        left = [path for path in found.files if shown(path) not in earlier]
         new = in_order(
             pictures.draw,
             reader.examine(left),
@@ -109,7 +109,7 @@ def read_paths(
             name="greenstick-draw",
         )
         for done, path in enumerate(found.files, start=1):
-            results.add(earlier.get(str(path)) or next(new))
+            results.add(earlier.get(shown(path)) or next(new))
             if progress is not None:
                 progress(done, len(found.files))
         results.complete = True

@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -171,6 +171,11 @@ def json_schema() -> dict[str, Any]:
     return TypeAdapter(Document).json_schema()
 
 
+def shown(text: Path | str) -> str:
+    """Return text as any program can read it; a name's bytes of no alphabet are spelled out."""
+    return os.fsencode(text).decode("utf-8", errors="backslashreplace")
+
+
 def write_json(results: Readings, path: Path) -> None:
     """Write readings as one JSON document, whole or not at all."""
     document = Document(
@@ -178,7 +183,7 @@ def write_json(results: Readings, path: Path) -> None:
         greenstick=__version__,
         model=results.model,
         complete=results.complete,
-        readings=results.readings,
+        readings=list(map(_spelled, results.readings)),
     )
     _write(json.dumps(asdict(document), indent=1, ensure_ascii=False) + "\n", path)
 
@@ -188,7 +193,7 @@ def write_csv(results: Readings, path: Path) -> None:
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow((*COLUMNS, "research_use"))
-    for reading in results.readings:
+    for reading in map(_spelled, results.readings):
         values = {name: getattr(reading, name) for name in COLUMNS}
         values["warnings"] = " ".join(reading.warnings)
         values["boxes"] = "; ".join(map(_as_text, reading.boxes))
@@ -196,6 +201,10 @@ def write_csv(results: Readings, path: Path) -> None:
         values["region"] = " ".join(map(str, astuple(reading.region))) if reading.region else ""
         table.writerow([*values.values(), RESEARCH_USE])
     _write(text.getvalue(), path)
+
+
+def _spelled(reading: Reading) -> Reading:
+    return replace(reading, path=shown(reading.path), reason=shown(reading.reason))
 
 
 def _as_text(box: Box) -> str:
@@ -227,8 +236,7 @@ def _write(text: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        # A path that is no valid UTF-8 must not stop the others.
-        part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+        part.write_text(text, encoding="utf-8", newline="")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

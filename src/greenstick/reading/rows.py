@@ -1,6 +1,5 @@
 """The rows of a table that is being read: in whole parts on disk, and known again."""
 
-import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from pydantic import TypeAdapter
 from greenstick import RESEARCH_USE
 from greenstick.files import write_whole
 from greenstick.reading.preparing import checksum_of
-from greenstick.reading.results import COLUMNS, Reading
+from greenstick.reading.results import COLUMNS, Reading, shown
 
 #: A part is written when it has so many rows, or after so many seconds.
 PART_ROWS, PART_SECONDS = 1000, 30.0
@@ -126,7 +125,7 @@ class Rows:
     def add(self, reading: Reading) -> None:
         """Add a row."""
         size, modified = _stamp(Path(reading.path))
-        row = asdict(reading) | {"path": shown(Path(reading.path))}
+        row = asdict(reading) | {"path": shown(reading.path), "reason": shown(reading.reason)}
         self._rows.append(
             row | {"bytes": size, "modified_ns": modified, "research_use": RESEARCH_USE}
         )
@@ -215,11 +214,6 @@ class Rows:
 
     def _part(self, number: int) -> Path:
         return self.parts / f"part-{number:06d}.parquet"
-
-
-def shown(path: Path) -> str:
-    """Return a path as text that any program can read; bytes of no alphabet are spelled out."""
-    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
 def _stamp(path: Path) -> tuple[int, int]:
