@@ -165,3 +165,22 @@ def test_a_table_of_an_earlier_version_is_gone_on_with(
     old.with_columns(pl.col("boxes").list.eval(pl.struct(sides))).write_parquet(table)
     summary = read_archive([scans / "bright.jpg", scans / "dark.png"], model, table, threads=1)
     assert (summary.files, summary.new) == (2, 1)
+
+
+def test_a_hot_part_of_a_film_without_a_fracture_has_no_box(
+    make_model: Maker, scans: Path, tmp_path: Path
+) -> None:
+    pixels = np.asarray(Image.open(scans / "dark.png")).copy()
+    pixels[:48, :48] = np.clip(pixels[:48, :48].astype(int) + 150, 0, 255)  # one cell of sixteen
+    Image.fromarray(pixels).save(tmp_path / "hot.png")
+    (examined,) = Reader(make_model(), threads=1).examine([tmp_path / "hot.png"])
+    reading, heat = examined.reading, examined.heat
+    assert reading.decision == "no fracture"
+    assert heat is not None
+    assert reading.threshold is not None
+    assert heat.probabilities.max() > reading.threshold
+    assert reading.boxes == ()
+    low = CardOperatingPoint(threshold=0.05, rule="youden", chosen_on="valid", n=80)
+    called = Reader(make_model("low", operating_points=(low,)), threads=1)(tmp_path / "hot.png")
+    assert called.decision == "fracture"
+    assert len(called.boxes) > 0

@@ -1,4 +1,4 @@
-"""Verbs on detectors: train, find, fuse."""
+"""Verbs on detectors: train, find, calibrate, fuse."""
 
 from pathlib import Path
 from typing import Annotated
@@ -66,6 +66,7 @@ def detector_train(
     typer.echo(
         f"{output}: AP@0.5 {result.valid_ap:.3f} on validation, epoch {result.best_epoch + 1}; "
         f"boxes are shown from {result.confidence.threshold:.3g}.\n"
+        f"{_alone(result.no_answer)}\n"
         f"Next: greenstick detector find {cohort} --model {output} --split test -o boxes.parquet"
     )
 
@@ -97,6 +98,40 @@ def detector_find(
         )
     write_boxes(table, output)
     typer.echo(f"{output}: {table.height} boxes on {table['image'].n_unique()} images.")
+
+
+@detector_app.command(
+    "calibrate",
+    epilog="Example: greenstick detector calibrate split.parquet --model runs/boxes",
+)
+@resumable
+def detector_calibrate(
+    cohort: CohortFile,
+    model: Annotated[Path, typer.Option(help="Folder of the detector.")],
+    split: Annotated[
+        str, typer.Option(help="Images to fit on, with and without a fracture, not trained on.")
+    ] = "valid",
+) -> None:
+    """Let a detector answer by itself: its best box's score becomes a probability."""
+    from greenstick.cohorts.cohort import read_cohort
+    from greenstick.experiments.bars import bar
+    from greenstick.experiments.detecting import calibrate_detector
+    from greenstick.reports.terminal import status
+
+    with bar(status, "Decoding") as progress:
+        answer = calibrate_detector(read_cohort(cohort), model, split=split, progress=progress)
+    point = answer.operating_points[0]
+    typer.echo(
+        f"{model}: a fracture from a probability of {point.threshold:.3g} on, fitted on "
+        f"{answer.n} images of {split!r}, {answer.n_positive} with a fracture.\n"
+        f"Next: greenstick read PATH --model {model}"
+    )
+
+
+def _alone(no_answer: str) -> str:
+    if not no_answer:
+        return "It answers by itself too: greenstick read PATH --model FOLDER."
+    return f"It points, and does not answer by itself: {no_answer}"
 
 
 @detector_app.command(

@@ -109,11 +109,23 @@ def apply_fusion(fusion: Fusion, first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def _logits(first: ArrayLike, second: ArrayLike) -> Floats:
-    scores = np.stack([np.asarray(first, np.float64), np.asarray(second, np.float64)], axis=1)
-    if not ((scores >= 0) & (scores <= 1)).all():
+    both = [np.asarray(first, np.float64), np.asarray(second, np.float64)]
+    return bounded_logits(np.stack(both, axis=1))
+
+
+def bounded_logits(scores: ArrayLike) -> Floats:
+    """Return logits of scores, kept finite: an image without a box has a score of 0.
+
+    Raises
+    ------
+    GreenstickError
+        Where a score lies beyond [0, 1].
+    """
+    given = np.asarray(scores, np.float64)
+    if not ((given >= 0) & (given <= 1)).all():
         raise GreenstickError(
-            "A score to be fused lies beyond 0 and 1.",
+            "A score to be fused or calibrated lies beyond 0 and 1.",
             remedy="Calibrate the scores, or give probabilities.",
         )
-    kept = np.clip(scores, _EDGE, 1 - _EDGE)
+    kept = np.clip(given, _EDGE, 1 - _EDGE)
     return np.asarray(np.log(kept / (1 - kept)))

@@ -14,13 +14,15 @@ from greenstick.errors import GreenstickError
 from greenstick.evidence.detection import Confidence, choose_confidence
 from greenstick.evidence.detection.predictions import on_truth
 from greenstick.evidence.detection.truth import truth_of
+from greenstick.experiments.answering import answer_on
 from greenstick.files import write_whole
-from greenstick.models.card import CardOperatingPoint, TrainedOn
+from greenstick.models.card import CardOperatingPoint, TrainedOn, write_card
 from greenstick.models.cells import STRIDES
 from greenstick.models.detector import MERGE_IOU, Detector
 from greenstick.models.detector_backends import backend_of
 from greenstick.models.detector_checkpoint import load_detector, save_detector
 from greenstick.models.detector_settings import (
+    DetectorAnswer,
     DetectorCard,
     DetectorSettings,
     manner_of,
@@ -44,12 +46,25 @@ DEFAULTS: dict[str, Any] = {"canvas_px": 416, "epochs": 30, "batch_size": 16, "l
 
 @dataclass(frozen=True)
 class DetectorResult:
-    """A trained detector: where it is, its best epoch's AP at IoU 0.5, and its confidence."""
+    """A trained detector.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    valid_ap, best_epoch
+        Its best epoch's average precision at IoU 0.5, and that epoch, from 0 on.
+    confidence
+        From which score on a box is shown.
+    no_answer
+        Why it cannot answer by itself; empty where it can.
+    """
 
     folder: Path
     valid_ap: float
     best_epoch: int
     confidence: Confidence
+    no_answer: str = ""
 
 
 def detector_recipe(pairs: Mapping[str, str]) -> Recipe:
@@ -138,9 +153,34 @@ def train_detector(
         chosen_on=confidence.chosen_on,
         n=confidence.n_images,
     )
-    save_detector(folder, model, card.model_copy(update={"operating_points": (point,)}))
+    no_answer, answer = "", None
+    try:
+        answer = answer_on(valid, found, fitted_on="valid")
+    except GreenstickError as error:
+        no_answer = error.message
+    told = {"operating_points": (point,), "answer": answer}
+    save_detector(folder, model, card.model_copy(update=told))
     best = float(fitted.history["valid_ap"][fitted.best_epoch])
-    return DetectorResult(folder, best, fitted.best_epoch, confidence)
+    return DetectorResult(folder, best, fitted.best_epoch, confidence, no_answer)
+
+
+def calibrate_detector(
+    cohort: Cohort, model_folder: Path, *, split: str = "valid", progress: Progress | None = None
+) -> DetectorAnswer:
+    """Let a detector answer by itself: fit it on a split, and write its card anew.
+
+    None of the images may have been trained on; those of unknown label take no part.
+
+    Raises
+    ------
+    GreenstickError
+        As :func:`find_in_cohort` and :func:`greenstick.experiments.answering.fit_answer`.
+    """
+    card = read_detector_card(model_folder)
+    found = find_in_cohort(model_folder, cohort, split=split, progress=progress)
+    answer = answer_on(_split(cohort, split), found, fitted_on=split)
+    write_card(model_folder, card.model_copy(update={"answer": answer}))
+    return answer
 
 
 def find_in_cohort(

@@ -1,7 +1,7 @@
 """Boxes around what stands out of the heat maps of test images, measured against true boxes.
 
-They are the boxes that a reader shows: where a map reaches the operating point. Finding them needs
-the maps; judging them needs the run's tables alone.
+They are the boxes that a reader shows: where a map reaches the operating point, on images that are
+called a fracture. Finding them needs the maps; judging them needs the run's tables alone.
 """
 
 from collections.abc import Sequence
@@ -103,11 +103,13 @@ def _boxes_of(
     placements = pixels_of(run, cohort, experiment.recipe.canvas_px).placements(rows)
     temperature, threshold = each.decision.temperature.value, each.decision.point.threshold
     sides = read_card(run.model(each.fold.name)).box_limits
+    called = set(each.scores.filter(pl.col("decision"), split="test")["image"])
     tables = [
         boxes_of(image, heatmap(maps[image], placement, temperature=temperature), threshold, sides)
         for image, placement in zip(rows["image"], placements, strict=True)
+        if image in called  # what is called no fracture has no box
     ]
-    return pl.concat(tables)
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *tables])
 
 
 def boxes_of(

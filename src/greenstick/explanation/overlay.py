@@ -36,6 +36,7 @@ def overlay(
     score: float | None = None,
     caption: str = "",
     threshold: float | None = None,
+    width_px: int | None = None,
 ) -> Image.Image:
     """Draw a radiograph with its heat map.
 
@@ -56,6 +57,8 @@ def overlay(
         Words beside the picture, e.g. ``"false negative"``.
     threshold
         The operating point; marked on the scale.
+    width_px
+        Of the original; needed where there are boxes and no heat map.
 
     Returns
     -------
@@ -66,11 +69,12 @@ def overlay(
     size = film.size
     if heat is not None:
         film = _blend(film, expit(heat.placement.map_to_picture(heat.logits, size)))
-        scale = size[0] / heat.placement.original_size_px[0]
+        width_px = heat.placement.original_size_px[0]
         if not heat.placement.sees_all:
-            _frame(film, heat.placement.region, scale)
+            _frame(film, heat.placement.region, size[0] / width_px)
             caption = f"{caption} only the framed part was looked at".strip()
-        _outline(film, np.asarray(() if boxes is None else boxes, np.float64).reshape(-1, 4), scale)
+    if width_px is not None and boxes is not None:
+        _outline(film, np.asarray(boxes, np.float64).reshape(-1, 4), size[0] / width_px)
     sheet = Image.new("RGB", (size[0] + _PANEL_PX, max(size[1], 300) + _FOOTER_PX), _GROUND)
     sheet.paste(film, (0, 0))
     _panel(sheet, size[0] + _MARGIN_PX, score, threshold, caption)

@@ -1,5 +1,6 @@
 """Which detector, as settings, and its card; no torch, so that a card is quick to read."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from greenstick import RESEARCH_USE, __version__
 from greenstick.errors import GreenstickError
-from greenstick.models.card import CARD, CardOperatingPoint, TrainedOn
+from greenstick.models.card import CARD, CardOperatingPoint, Precision, TrainedOn
 from greenstick.models.finding import Manner
 
 
@@ -48,6 +49,29 @@ class DetectorSettings(BaseModel):
         return classes
 
 
+class DetectorAnswer(BaseModel):
+    """How the score of a detector's best box becomes an answer on the whole image.
+
+    Attributes
+    ----------
+    slope, intercept
+        The probability of a fracture is sigmoid(slope * logit of the score + intercept).
+    fitted_on, n, n_positive
+        Name of the images that it was fitted on, how many they were, and with a fracture.
+    operating_points
+        Thresholds on this probability.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slope: float = Field(gt=0.0)
+    intercept: float
+    fitted_on: str
+    n: int = Field(ge=0)
+    n_positive: int = Field(ge=0)
+    operating_points: tuple[CardOperatingPoint, ...] = Field(min_length=1)
+
+
 class DetectorCard(BaseModel):
     """What a detector is, what it expects and what becomes of its output.
 
@@ -55,6 +79,8 @@ class DetectorCard(BaseModel):
     ----------
     operating_points
         Confidences from which a box is shown, on the detector's own scores.
+    answer
+        How it answers by itself; None for one that only points.
     merge_iou
         Boxes that overlap a surer one by more are dropped.
     tile_px
@@ -74,6 +100,12 @@ class DetectorCard(BaseModel):
     merge_iou: float = Field(default=0.5, gt=0.0, le=1.0)
     tile_px: int = Field(default=0, ge=0, multiple_of=32)
     operating_points: tuple[CardOperatingPoint, ...] = ()
+    precision: Precision = Field(
+        default="f32",
+        exclude_if=lambda value: value == "f32",
+        description="what OpenVINO computes the network in",
+    )
+    answer: DetectorAnswer | None = Field(default=None, exclude_if=lambda value: value is None)
     training_data: TrainedOn = TrainedOn()
     license: str = ""
     created: str = Field(
@@ -92,6 +124,14 @@ class DetectorCard(BaseModel):
 def manner_of(card: DetectorCard) -> Manner:
     """Return how a detector looks at a canvas, as its card says."""
     return Manner(flip=card.flip_average, tile_px=card.tile_px, iou=card.merge_iou)
+
+
+def is_detector(card: Path) -> bool:
+    """Return whether a card's file is a detector's."""
+    try:
+        return bool(json.loads(card.read_bytes()).get("kind") == "detector")
+    except (OSError, ValueError, AttributeError):
+        return False  # whoever reads it says what is wrong with it
 
 
 def read_detector_card(folder: Path | str) -> DetectorCard:

@@ -212,6 +212,7 @@ class _Pictures:
             score=reading.probability,
             caption=_caption(reading),
             threshold=reading.threshold,
+            width_px=reading.width,
         )
         if self.overlays:
             # A tenth larger than at the usual level, and three times quicker.

@@ -7,16 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
-from greenstick.models.card import NETWORK
+from greenstick.explanation.activation_maps import Heatmap
+from greenstick.explanation.regions import regions
 from greenstick.models.detector_settings import DetectorCard, manner_of, read_detector_card
 from greenstick.models.finding import Floats, Network, find_on, on_original
+from greenstick.models.merging import Merged
 from greenstick.radiographs.canvas import place
 from greenstick.reading.results import Box, Decision
-from greenstick.reading.runtime import Runtime
+from greenstick.reading.runtime import Runtime, network_in
 
 #: No more boxes are shown of a film; the surest are kept.
 _SHOWN = 10
 _NO_BOX = "No box of the detector reaches its confidence; the heat map shows what speaks for it."
+_SUREST = "No box reaches the detector's confidence; the surest one is shown."
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,17 @@ class Found:
     ----------
     boxes
         Those that reach its confidence, the surest first.
-    best
-        Score of the surest box, shown or not; 0 where there is none.
+    surest
+        The surest box, whatever its score; None where there is none.
     """
 
     boxes: tuple[Box, ...]
-    best: float
+    surest: Box | None = None
+
+    @property
+    def best(self) -> float:
+        """Score of the surest box, shown or not; 0 where there is none."""
+        return 0.0 if self.surest is None else self.surest.probability
 
 
 class BoxFinder:
@@ -71,14 +79,20 @@ class BoxFinder:
 
     def __call__(self, canvas: NDArray[np.uint8], original_size_px: tuple[int, int]) -> Found:
         """Find boxes on a film's canvas, (S, S), in pixels of the original."""
+        return self.on_film(self.look(canvas), original_size_px)
+
+    def look(self, canvas: NDArray[np.uint8]) -> Merged:
+        """Find boxes on a film's canvas, (S, S), in its pixels, the surest first."""
         (merged,) = find_on(canvas[None], self._network, self._manner)
+        return merged
+
+    def on_film(self, merged: Merged, original_size_px: tuple[int, int]) -> Found:
+        """Return what of the boxes on a canvas is shown, in pixels of the original."""
         found = on_original(merged, place(original_size_px, self.card.canvas_px))
-        sure = found.take(found.scores >= self.confidence)
-        each = zip(sure.corners[:_SHOWN], sure.scores, sure.classes, strict=False)
-        return Found(
-            tuple(self._box(corners, score, kind) for corners, score, kind in each),
-            round(float(found.scores.max(initial=0.0)), 4),
-        )
+        each = zip(found.corners[:_SHOWN], found.scores, found.classes, strict=False)
+        boxes = [self._box(corners, score, kind) for corners, score, kind in each]
+        reach = int((found.scores >= self.confidence).sum())
+        return Found(tuple(boxes[:reach]), boxes[0] if boxes else None)
 
     def _box(self, corners: Floats, score: float, kind: int) -> Box:
         left, top, right, bottom = (round(float(edge), 1) for edge in corners)
@@ -108,7 +122,7 @@ def compiled(folder: Path, card: DetectorCard, *, threads: int = 0) -> Network:
     GreenstickError
         Where the folder holds no network that can be run.
     """
-    runtime = Runtime(folder / NETWORK, card.seen_px, threads=threads)
+    runtime = Runtime(network_in(folder), card.seen_px, threads=threads, precision=card.precision)
 
     def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
         each = [runtime.values(images[i : i + 1]) for i in range(len(images))]
@@ -119,14 +133,44 @@ def compiled(folder: Path, card: DetectorCard, *, threads: int = 0) -> Network:
     return network
 
 
-def agreeing(decision: Decision | None, found: Found) -> tuple[tuple[Box, ...], tuple[str, ...]]:
+def agreeing(
+    decision: Decision | None, found: Found, *, alone: bool = False
+) -> tuple[tuple[Box, ...], tuple[str, ...]]:
     """Return the boxes that a film's decision allows, and what a reader of it should know.
 
     A film without a fracture has no boxes. One with a fracture on which no box is sure enough says
-    so. What is in doubt keeps its boxes, and stays in doubt.
+    so. What is in doubt keeps its boxes, and stays in doubt. Where the detector answers ``alone``
+    its surest box is what the answer comes from, and is shown.
     """
     if decision == "no fracture":
         return (), ()
+    if alone and decision is not None and not found.boxes and found.surest is not None:
+        return (found.surest,), (_SUREST,)
     if decision == "fracture" and not found.boxes:
-        return (), (_NO_BOX,)
+        return (), () if alone else (_NO_BOX,)
     return found.boxes, ()
+
+
+def hot_boxes(
+    decision: Decision | None,
+    heat: Heatmap,
+    threshold: float | None,
+    sides: tuple[float, float] | None,
+) -> tuple[Box, ...]:
+    """Return the boxes around what reaches the threshold on a heat map, the hottest first.
+
+    A film without a fracture has none: where one part reaches the threshold, the whole outweighs
+    it.
+    """
+    if threshold is None or decision == "no fracture":
+        return ()
+    return tuple(
+        Box(
+            x=round(found.x, 1),
+            y=round(found.y, 1),
+            width=round(found.width, 1),
+            height=round(found.height, 1),
+            probability=round(found.probability, 4),
+        )
+        for found in regions(heat, threshold, sides=sides)
+    )

@@ -17,21 +17,20 @@ from greenstick.decision.fusion import apply_fusion
 from greenstick.errors import GreenstickError
 from greenstick.explanation.activation_maps import Heatmap, heatmap
 from greenstick.explanation.overlay import SHOWN_PX
-from greenstick.explanation.regions import regions
 from greenstick.findings import Severity
-from greenstick.models.card import CARD, NETWORK, Card, read_card
+from greenstick.models.card import CARD, NETWORK, Card
 from greenstick.models.familiar import FAMILIAR, read_familiar
 from greenstick.radiographs.dicom import BY_CHOICE
 from greenstick.reading.ahead import in_order
-from greenstick.reading.boxes import BoxFinder, Found, agreeing
+from greenstick.reading.boxes import BoxFinder, Found, agreeing, hot_boxes
 from greenstick.reading.fused import BOXES, FUSED, Fused
 from greenstick.reading.guard import is_familiar
 from greenstick.reading.judge import Judge
-from greenstick.reading.pace import Pace, find_pace
 from greenstick.reading.preparing import Prepared, Wish, prepare
 from greenstick.reading.region import IS_IMAGE, REGION, Located, region_finder
-from greenstick.reading.results import Box, Reading
-from greenstick.reading.runtime import Device, Output, Runtime, network_in
+from greenstick.reading.results import Reading
+from greenstick.reading.runtime import Device, Output, network_in
+from greenstick.reading.scoring import DetectorScorer, scorer_of
 from greenstick.reading.workers import Workers
 
 T = TypeVar("T")
@@ -51,7 +50,7 @@ class Examination:
         The radiograph, float32 of shape (height, width), at most as large as an overlay is drawn;
         None where it was not read, or no picture is wanted.
     heat
-        The heat map; None where it was not read.
+        The heat map; None where it was not read, or a detector answers by itself.
     """
 
     reading: Reading
@@ -65,7 +64,8 @@ class Reader:
     Parameters
     ----------
     folder
-        A model folder (with ``card.json`` and ``model.onnx``), or a run folder that holds one.
+        A model folder (with ``card.json`` and ``model.onnx``), a run folder that holds one, or a
+        detector's folder: its best box's score then gives the answer.
     threads
         How many may decode, and compute; 0: all cores.
     accept
@@ -106,34 +106,22 @@ class Reader:
     ) -> None:
         _check_modalities(accept)
         self.folder = find_model(Path(folder))
-        self.card = read_card(self.folder)
         self.threads = threads or os.cpu_count() or 1
         self.digest = digest_of(self.folder, boxes_from, region_from)
+        self._scorer = scorer_of(
+            self.folder,
+            self.digest,
+            boxes_from=boxes_from,
+            threads=self.threads if tuned else threads,
+            device=device,
+            tuned=tuned,
+        )
+        self.card = self._scorer.card
         self._fused = Fused.read(self.folder)
         self._finder = _finder(self.folder, self._fused, boxes_from, threads)
         self._locator = region_finder(self.folder, self.card, region_from, threads=threads)
         self._judge = Judge(_decided_by(self.card, self._fused))
         self._familiar = read_familiar(self.folder)
-        self._flips = 2 if self.card.flip_average else 1
-        network, px = network_in(self.folder), self.card.canvas_px
-        self._pace = Pace(threads=threads)
-        if tuned:
-            self._pace = find_pace(
-                network,
-                self.digest,
-                px,
-                threads=self.threads,
-                device=device,
-                precision=self.card.precision,
-            )
-        self._runtime = Runtime(
-            network,
-            px,
-            batch=self._pace.images,
-            threads=self._pace.threads,
-            device=device,
-            precision=self.card.precision,
-        )
         boxes_px = self._finder.card.canvas_px if self._finder else 0
         wish = Wish(self.card.canvas_px, accept=tuple(accept), boxes_px=boxes_px)
         self._wishes = {False: wish, True: replace(wish, picture_px=SHOWN_PX[1])}
@@ -174,6 +162,9 @@ class Reader:
         """Return what a list of readings should say of its model; plain values."""
         judge, calibration, known = self._judge, self.card.calibration, self._familiar
         point, finder = judge.point, self._finder
+        answer = None
+        if isinstance(self._scorer, DetectorScorer):
+            finder, answer = self._scorer.finder, self._scorer.finder.card.answer
         return {
             "name": self.card.name,
             "backbone": self.card.backbone,
@@ -192,6 +183,8 @@ class Reader:
             "detector": finder.card.name if finder else "",
             "detector_confidence": finder.confidence if finder else None,
             "detector_confidence_chosen_on": finder.chosen_on if finder else "",
+            "detector_slope": answer.slope if answer else None,
+            "detector_intercept": answer.intercept if answer else None,
             "fusion_fitted_on": self._fused.fusion.fitted_on if self._fused else "",
             "digest": self.digest,
         }
@@ -231,18 +224,21 @@ class Reader:
             )
         strange = (familiar.message,) if familiar.severity is Severity.WARNING else ()
         value, cells, spread = self._judge.of_one(output)
-        found = self._find(prepared)
+        found = self._find(prepared, output)
         classes = self._judge.of_classes(output)
         judged = self._judge.judge(value, spread, self._fusing(found), classes)
-        heat = heatmap(cells, prepared.placement, temperature=self._judge.temperature)
-        x, y = heat.peak
+        heat = None
+        if cells.size:
+            heat = heatmap(cells, prepared.placement, temperature=self._judge.temperature)
         width, height = prepared.placement.original_size_px
         point = self._judge.point
         threshold = None if point is None else point.threshold
-        boxes = _boxes(heat, threshold, self.card.box_limits)
         disagree: tuple[str, ...] = ()
         if found is not None:
-            boxes, disagree = agreeing(judged.decision, found)
+            boxes, disagree = agreeing(judged.decision, found, alone=heat is None)
+        else:
+            assert heat is not None
+            boxes = hot_boxes(judged.decision, heat, threshold, self.card.box_limits)
         reading = Reading(
             path=str(prepared.path),
             status="read",
@@ -257,8 +253,8 @@ class Reader:
             best_box=None if found is None else found.best,
             model=self.card.name,
             model_digest=self.digest,
-            peak_x=round(x, 1),
-            peak_y=round(y, 1),
+            peak_x=None if heat is None else round(heat.peak[0], 1),
+            peak_y=None if heat is None else round(heat.peak[1], 1),
             width=width,
             height=height,
             region=prepared.placement.region if self.card.region else None,
@@ -274,34 +270,23 @@ class Reader:
         self, prepared: Iterator[Prepared]
     ) -> Iterator[tuple[Prepared, Output | None, float]]:
         """Yield films with what the network says of them, and its seconds for each."""
-        while some := list(islice(prepared, max(1, self._pace.images // self._flips))):
+        while some := list(islice(prepared, self._scorer.films)):
             start = perf_counter()
-            outputs = self._score([film.canvas for film in some if film.canvas is not None])
+            outputs = self._scorer.score([film.canvas for film in some if film.canvas is not None])
             seconds = (perf_counter() - start) / max(1, len(outputs))
             said = iter(outputs)
             for film in some:
                 yield film, None if film.canvas is None else next(said), seconds
 
-    def _score(self, canvases: Sequence[NDArray[np.uint8]]) -> list[Output]:
-        """Return the network's output for each film, and its mirror where wanted."""
-        if not canvases:
-            return []
-        px, views, a_call = self.card.canvas_px, self._flips, self._pace.images
-        calls = -(-len(canvases) * views // a_call)
-        images = np.zeros((calls * a_call, 1, px, px), np.float32)
-        for film, canvas in enumerate(canvases):
-            first = film * views
-            np.multiply(canvas, np.float32(1 / 255.0), out=images[first, 0])
-            images[first + 1 : first + views, 0] = images[first, 0, :, ::-1]
-        output = Output.join([self._runtime(part) for part in np.split(images, calls)])
-        return [output.part(n * views, (n + 1) * views) for n in range(len(canvases))]
-
-    def _find(self, prepared: Prepared) -> Found | None:
+    def _find(self, prepared: Prepared, output: Output) -> Found | None:
+        assert prepared.placement is not None
+        size_px = prepared.placement.original_size_px
+        if output.found is not None and isinstance(self._scorer, DetectorScorer):
+            return self._scorer.finder.on_film(output.found, size_px)
         if self._finder is None:
             return None
         assert prepared.boxes_canvas is not None
-        assert prepared.placement is not None
-        return self._finder(prepared.boxes_canvas, prepared.placement.original_size_px)
+        return self._finder(prepared.boxes_canvas, size_px)
 
     def _fusing(self, found: Found | None) -> Callable[[float], float] | None:
         if self._fused is None or found is None:
@@ -367,7 +352,7 @@ def digest_of(
 def _finder(
     folder: Path, fused: Fused | None, boxes_from: Path | str | None, threads: int
 ) -> BoxFinder | None:
-    if fused is None:
+    if fused is None:  # a detector by itself was told of a second one already
         return None if boxes_from is None else BoxFinder(boxes_from, threads=threads)
     if boxes_from is not None:
         raise GreenstickError(
@@ -382,23 +367,6 @@ def _decided_by(card: Card, fused: Fused | None) -> Card:
     if fused is None:
         return card
     return card.model_copy(update={"operating_points": fused.operating_points})
-
-
-def _boxes(
-    heat: Heatmap, threshold: float | None, sides: tuple[float, float] | None
-) -> tuple[Box, ...]:
-    if threshold is None:
-        return ()
-    return tuple(
-        Box(
-            x=round(found.x, 1),
-            y=round(found.y, 1),
-            width=round(found.width, 1),
-            height=round(found.height, 1),
-            probability=round(found.probability, 4),
-        )
-        for found in regions(heat, threshold, sides=sides)
-    )
 
 
 def _check_modalities(accept: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ class Reading:
         The operating point, as chosen on validation data.
     boxes
         Around what reaches the threshold on the heat map, the hottest first, ten at most. With a
-        detector its boxes from its confidence on, the surest first; none where the decision is
+        detector its boxes from its confidence on, the surest first. None where the decision is
         ``"no fracture"``.
     best_box
         Score of the detector's surest box, shown or not, 0 where it has none; None without a
@@ -87,7 +87,8 @@ class Reading:
     model, model_digest
         The model's name, and a digest of its files.
     peak_x, peak_y
-        Where the heat map is highest, in the original's pixels.
+        Where the heat map is highest, in the original's pixels; None without one, as of a detector
+        that answers by itself.
     width, height
         Of the original in pixels.
     region

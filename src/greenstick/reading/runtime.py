@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
 from greenstick.models.card import NETWORK, Precision
+from greenstick.models.merging import Merged
 from greenstick.reading.onnx_runtime import Floats, Infer, by_onnx_runtime
 
 Device = Literal["cpu", "onnx", "cuda"]
@@ -29,20 +30,28 @@ class Output(NamedTuple):
     look
         float32 of shape (N, D): how each image looks, see :mod:`greenstick.models.familiar`; None
         for a network that does not say.
+    found
+        The boxes, in pixels of the canvas, of a detector that answers by itself; its ``maps`` are
+        empty. None for a classifier.
     """
 
     logits: NDArray[np.float32]
     maps: NDArray[np.float32]
     spread: NDArray[np.float32] | None = None
     look: NDArray[np.float32] | None = None
+    found: Merged | None = None
 
     @classmethod
     def join(cls, outputs: "Sequence[Output]") -> "Output":
-        """Return what is said of several batches as of one."""
+        """Return what a network says of several batches as of one."""
         if len(outputs) == 1:
             return outputs[0]
-        fields = zip(*outputs, strict=True)
-        return cls(*(None if each[0] is None else np.concatenate(each) for each in fields))
+        return cls(
+            np.concatenate([output.logits for output in outputs]),
+            np.concatenate([output.maps for output in outputs]),
+            _joined([output.spread for output in outputs]),
+            _joined([output.look for output in outputs]),
+        )
 
     def part(self, first: int, last: int) -> "Output":
         """Return what is said of some of the images: from the first, up to but not the last."""
@@ -110,11 +119,17 @@ class Runtime:
 
     def __call__(self, images: NDArray[np.float32]) -> Output:
         """Score float32 images of shape (batch, 1, canvas_px, canvas_px) in [0, 1]."""
-        return Output(**self.values(images))
+        said = self.values(images)
+        return Output(said["logits"], said["maps"], said.get("spread"), said.get("look"))
 
     def values(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Return what a network of any outputs says of such images, by their names."""
         return self._infer(images)
+
+
+def _joined(values: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
+    there = [each for each in values if each is not None]
+    return np.concatenate(there) if there else None
 
 
 def _by_openvino(

@@ -47,6 +47,8 @@ def marks(reading: Reading) -> list[Mark]:
             Mark(_name(n, box), _corners(box), box.probability)
             for n, box in enumerate(reading.boxes, start=1)
         ]
+    if reading.peak_x is None:  # a detector has no heat map
+        return []
     return [Mark("Peak", np.array([[reading.peak_x, reading.peak_y]], np.float64))]
 
 
