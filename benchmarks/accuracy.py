@@ -105,11 +105,12 @@ def from_code(frame: bytes, size_px: tuple[int, int], canvas_px: int, *, less: b
     return fit(Radiograph(pixels, size_px, "", reduction=decoded.reduction), canvas_px)[0]
 
 
-def score(rows: Cohort, ways: Ways, dice: np.random.Generator) -> dict[str, list[float]]:
+def score(rows: Cohort, ways: Ways, seed: int) -> dict[str, list[float]]:
     """Return the films' probabilities by way."""
     found: dict[str, list[float]] = {}
     px = ways.card.canvas_px
     for number, path in enumerate(rows.paths()):
+        dice = np.random.default_rng([seed, number])
         film = open_radiograph(path)
         canvas = fit(film, px)[0]
         for way in ("torch", "f32", "bf16", "int8"):
@@ -173,6 +174,16 @@ def show_real(ways: Ways) -> None:
 
 def main() -> None:
     """Score, compare, print."""
+    given = asked()
+    torch.set_num_threads(1)
+    rows = wanted(given)
+    with tempfile.TemporaryDirectory() as scratch:
+        ways = Ways(given.run, Path(scratch))
+        show(rows, score(rows, ways, given.seed))
+        show_real(ways)
+
+
+def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument(
@@ -182,8 +193,11 @@ def main() -> None:
         "--without-every", type=int, default=0, help="leave out every so many-th film by name"
     )
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    torch.set_num_threads(1)
+    return parser.parse_args()
+
+
+def wanted(given: argparse.Namespace) -> Cohort:
+    """Return the rows that are to be scored."""
     cohort = read_cohort(given.run / "cohort.parquet")
     valid = pl.read_parquet(given.run / "splits.parquet").filter(split="valid").select("image")
     if given.without_every:
@@ -194,11 +208,7 @@ def main() -> None:
     left = given.films - broken.height
     if given.films and left < others.height:
         table = pl.concat([broken, others.sample(max(0, left), seed=given.seed)])
-    rows = cohort.with_table(table)
-    with tempfile.TemporaryDirectory() as scratch:
-        ways = Ways(given.run, Path(scratch))
-        show(rows, score(rows, ways, np.random.default_rng(given.seed)))
-        show_real(ways)
+    return cohort.with_table(table)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Mutates DICOM files of every coding at hand, and JPEG, PNG and TIFF files: bytes changed, runs
 overwritten, cut, doubled, lengths and sizes set to extremes; then prepares each as a reader does,
-in processes that may be lost::
+whole or at a reduced size, in processes that may be lost::
 
     python benchmarks/fuzz.py [--files 20000] [--seed 0] [--minutes 8]
 
@@ -33,7 +33,8 @@ from greenstick.reading.preparing import Wish
 from greenstick.reading.workers import Workers
 
 REAL = Path(__file__).resolve().parents[1] / "../shared/data/dicom/radiographs"
-WISH = Wish(96, picture_px=96)
+#: All of a film's pixels, and what reduced decoding keeps of them.
+WISHES = (Wish(96, picture_px=96), Wish(32, picture_px=96))
 KEPT = Path("fuzz-failures")
 
 
@@ -156,7 +157,7 @@ def main() -> None:
             mutation(damaged, dice)
             path = Path(folder) / f"film{ending}"
             path.write_bytes(damaged)
-            prepared = workers.prepare(path, WISH)
+            prepared = workers.prepare(path, dice.choice(WISHES))
             read = prepared.canvas is not None
             lost = "the decoder" in prepared.reason
             counts[kind, "lost" if lost else "read" if read else "not read"] += 1

@@ -6,9 +6,11 @@ The same network and the same films of 1,760 to 2,500 px, in four codings, by th
 
 (a) the usual one: pydicom (or Pillow for a JPEG file) decodes all of a film, VOI, resizing, eager
 PyTorch, and Grad-CAM by pytorch-grad-cam; (b) torchxrayvision's documented way of loading, eager
-PyTorch, no heat map; (c) Greenstick's reader. Each way runs in a process of its own, in one thread,
-and its processor time is taken, which other work on the machine does not lengthen much. The films
-come from the two real ones beside the project (RG1, RG3), else from a drawn phantom.
+PyTorch, no heat map; (c) Greenstick's reader, and the same computing in bfloat16. Of a model that
+averages a film's score with that of its mirror, all ways do so, heat maps included. Each way runs
+in a process of its own, in one thread, and its processor time is taken, which other work on the
+machine lengthens less than the time of day. The films come from the two real ones beside the
+project (RG1, RG3), else from a drawn phantom.
 """
 
 import argparse
@@ -35,7 +37,12 @@ from rich.table import Table
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared/data"
 CODINGS = ("JPEG 2000 lossless", "JPEG-LS lossless", "uncompressed", "JPEG file, 8 bits")
-WAYS = {"usual": "(a) usual", "xrv": "(b) torchxrayvision", "ours": "(c) greenstick"}
+WAYS = {
+    "usual": "(a) usual",
+    "xrv": "(b) torchxrayvision",
+    "ours": "(c) greenstick",
+    "bf16": "(c) in bfloat16",
+}
 Values = NDArray[np.uint16]
 
 
@@ -117,7 +124,7 @@ def usual(folder: Path, size: int, threads: int) -> Callable[[Path], float]:
     from greenstick.models.checkpoint import load_checkpoint
 
     torch.set_num_threads(threads)
-    network, _ = load_checkpoint(folder)
+    network, card = load_checkpoint(folder)
 
     class Logits(torch.nn.Module):
         def __init__(self) -> None:
@@ -140,13 +147,22 @@ def usual(folder: Path, size: int, threads: int) -> Callable[[Path], float]:
             if file.PhotometricInterpretation == "MONOCHROME1":
                 pixels = 1.0 - pixels
         image = Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC)
-        batch = torch.from_numpy(np.array(image))[None, None]
+        batch = views_of(torch.from_numpy(np.array(image))[None, None], card)
         with torch.inference_mode():
-            probability = float(model(batch).sigmoid())
-        cam(input_tensor=batch.clone(), targets=[BinaryClassifierOutputTarget(1)])
+            probability = float(model(batch).mean().sigmoid())
+        targets = [BinaryClassifierOutputTarget(1)] * len(batch)
+        maps = cam(input_tensor=batch.clone(), targets=targets)
+        (maps[0] + maps[-1, :, ::-1]) / 2.0
         return probability
 
     return read
+
+
+def views_of(batch: Any, card: Any) -> Any:
+    """Return a film, and its mirror where the model looks at that too."""
+    import torch
+
+    return torch.cat([batch, batch.flip(-1)]) if card.flip_average else batch
 
 
 def torchxrayvision(folder: Path, size: int, threads: int) -> Callable[[Path], float]:
@@ -158,7 +174,7 @@ def torchxrayvision(folder: Path, size: int, threads: int) -> Callable[[Path], f
     from greenstick.models.checkpoint import load_checkpoint
 
     torch.set_num_threads(threads)
-    network, _ = load_checkpoint(folder)
+    network, card = load_checkpoint(folder)
     steps = torchvision.transforms.Compose(
         [xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(size)]
     )
@@ -170,7 +186,8 @@ def torchxrayvision(folder: Path, size: int, threads: int) -> Callable[[Path], f
             image = xrv.utils.read_xray_dcm(path)[None]
         pixels = (np.asarray(steps(image), np.float32) + 1024.0) / 2048.0
         with torch.inference_mode():
-            return float(network(torch.from_numpy(pixels)[None]).logits.sigmoid())
+            batch = views_of(torch.from_numpy(pixels)[None], card)
+            return float(network(batch).logits.mean().sigmoid())
 
     return read
 
@@ -188,9 +205,19 @@ def ours(folder: Path, size: int, threads: int) -> Callable[[Path], float]:  # n
     return read
 
 
+def in_bfloat16(folder: Path, size: int, threads: int) -> Callable[[Path], float]:
+    from greenstick.models.card import read_card, write_card
+
+    other = folder.with_name("bf16")
+    shutil.copytree(folder, other)
+    write_card(other, read_card(other).model_copy(update={"precision": "bf16"}))
+    return ours(other, size, threads)
+
+
 def shares(folder: Path, size: int, threads: int, paths: dict[str, list[Path]]) -> dict[str, Any]:
     """Return milliseconds of each of our steps alone, by coding."""
-    from greenstick.models.card import NETWORK
+    from greenstick.explanation.activation_maps import heatmap
+    from greenstick.models.card import NETWORK, read_card
     from greenstick.radiographs.canvas import fit
     from greenstick.radiographs.opening import open_radiograph
     from greenstick.reading.guard import Wanted, guard
@@ -198,6 +225,7 @@ def shares(folder: Path, size: int, threads: int, paths: dict[str, list[Path]]) 
     from greenstick.reading.runtime import Runtime
 
     runtime, found = Runtime(folder / NETWORK, size, threads=threads), {}
+    views = 2 if read_card(folder).flip_average else 1
     for coding, films in paths.items():
         steps: dict[str, list[float]] = {}
         for path in films:
@@ -206,11 +234,22 @@ def shares(folder: Path, size: int, threads: int, paths: dict[str, list[Path]]) 
             )
             timed(steps, "checksum", lambda p=path: checksum_of(p))
             timed(steps, "guard", lambda f=film: guard(f, Wanted(size)))
-            canvas, _ = timed(steps, "resize", lambda f=film: fit(f, size))
+            canvas, placement = timed(steps, "resize", lambda f=film: fit(f, size))
             image = canvas.astype(np.float32)[None, None] / np.float32(255.0)
-            timed(steps, "network and map", lambda i=image: runtime(i))
-        found[coding] = {name: 1000 * float(np.mean(each)) for name, each in steps.items()}
+            outputs = timed(steps, "network", lambda i=image: [runtime(i) for _ in range(views)])
+            cells = outputs[0].maps[0, 0]
+            timed(steps, "peak and boxes", lambda c=cells, p=placement: found_on(heatmap(c, p)))
+        found[coding] = {name: 1000 * float(np.median(each)) for name, each in steps.items()}
+        found[coding]["sum"] = sum(found[coding].values())
+        least = found[coding]["decode and window"] + found[coding]["network"]
+        found[coding]["decoding and network, % of it"] = 100 * least / found[coding]["sum"]
     return found
+
+
+def found_on(heat: Any) -> Any:
+    from greenstick.explanation.regions import regions
+
+    return heat.peak, regions(heat, 0.5)
 
 
 def timed(steps: dict[str, list[float]], name: str, step: Callable[[], Any]) -> Any:
@@ -236,7 +275,7 @@ def measure(way: str, folder: Path, given: argparse.Namespace) -> dict[str, Any]
     }
     if way == "shares":
         return shares(folder / "model", given.size, given.threads, paths)
-    makers = {"usual": usual, "xrv": torchxrayvision, "ours": ours}
+    makers = {"usual": usual, "xrv": torchxrayvision, "ours": ours, "bf16": in_bfloat16}
     read = makers[way](folder / "model", given.size, given.threads)
     found: dict[str, Any] = {}
     for coding, films in paths.items():
@@ -253,7 +292,7 @@ def measure(way: str, folder: Path, given: argparse.Namespace) -> dict[str, Any]
 
 def compare(given: argparse.Namespace) -> None:
     """Run each way in a process of its own, and print the tables."""
-    from greenstick.models.card import Card
+    from greenstick.models.card import Card, read_card
     from greenstick.models.checkpoint import save_checkpoint
     from greenstick.models.classifier import build_classifier
     from greenstick.models.settings import ClassifierSettings
@@ -263,6 +302,8 @@ def compare(given: argparse.Namespace) -> None:
         folder = Path(scratch)
         if given.model:
             shutil.copytree(find_model(given.model), folder / "model")
+            card = read_card(folder / "model")
+            given.size = card.canvas_px
         else:
             settings = ClassifierSettings(backbone=given.backbone, weights="none")
             card = Card(name="benchmark", classifier=settings, canvas_px=given.size)
@@ -284,14 +325,16 @@ def compare(given: argparse.Namespace) -> None:
     for way, name in WAYS.items():
         times = [f"{found[way][c]:.0f} ({1000 / found[way][c]:.1f}/s)" for c in CODINGS]
         table.add_row(name, *times, f"{found[way]['MiB']:.0f}")
-    for way in ("usual", "xrv"):
-        ratios = [f"{found[way][c] / found['ours'][c]:.1f} times" for c in CODINGS]
-        table.add_row(f"{WAYS[way][:3]} / (c)", *ratios, "")
-    Console(width=120).print(f"{given.backbone} at {given.size} px, {given.threads} thread", table)
+    for way, other in (("usual", "ours"), ("xrv", "ours"), ("usual", "bf16")):
+        ratios = [f"{found[way][c] / found[other][c]:.1f} times" for c in CODINGS]
+        table.add_row(f"{WAYS[way][:3]} / {WAYS[other]}", *ratios, "")
+    views = "each film and its mirror" if card.flip_average else "one view a film"
+    said = f"{card.backbone} at {given.size} px, {views}, {given.threads} thread"
+    Console(width=130).print(said, table)
     parts = Table("(c), each step alone, ms", *CODINGS)
     for step in found["shares"][CODINGS[0]]:
         parts.add_row(step, *(f"{found['shares'][c][step]:.1f}" for c in CODINGS))
-    Console(width=120).print(parts)
+    Console(width=130).print(parts)
 
 
 def main() -> None:
