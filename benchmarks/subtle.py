@@ -45,14 +45,8 @@ from greenstick.models.patch_restorer import Restorer
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.models.settings import ClassifierSettings
 from greenstick.training.fit import fit
-from greenstick.training.peers import (
-    AutoencoderRecipe,
-    DeparturesRecipe,
-    MemoryRecipe,
-    fit_autoencoder,
-    fit_departures,
-    fit_memory,
-)
+from greenstick.training.peer_recipes import AutoencoderRecipe, DeparturesRecipe, MemoryRecipe
+from greenstick.training.peers import fit_autoencoder, fit_departures, fit_memory
 from greenstick.training.predict import to_images
 from greenstick.training.ranking import auroc as plain_auroc
 from greenstick.training.recipe import Recipe

@@ -86,7 +86,7 @@ def test_what_is_there_is_not_decoded_again(tmp_path, monkeypatch):
     again = store.add(paths, progress=lambda done, of: told.append((done, of)))
     assert again.decoded == 2
     assert told == [(5, 5)]
-    monkeypatch.setattr(pixels, "open_radiograph", None)  # would fail if it were called
+    monkeypatch.setattr(pixels, "open_region", None)  # would fail if it were called
     assert store.add(paths).keys == again.keys
 
 

@@ -15,6 +15,7 @@ from greenstick.evidence.comparisons import read_comparisons
 from greenstick.evidence.detection import read_detection
 from greenstick.experiments import restoring
 from greenstick.experiments.experiment import Experiment, with_settings
+from greenstick.experiments.exporting import export_model
 from greenstick.experiments.folds import take_fractures
 from greenstick.experiments.jobs import Job, JobSettings
 from greenstick.experiments.pixels import Pixels
@@ -33,7 +34,15 @@ SETTINGS: dict[str, Any] = {
     "restoring": {"steps": 4, "batch": 4, "crop_px": 32, "check_every": 2},
     "evidence": {"overlays": 2},
     "recipe": {"epochs": 1, "loss": "cells", "positive_weight": 3.0},
-    "variants": {"plain": {"model.restorer": "none", "labels.fracture_share": 0.5}},
+    "peers": {
+        "memory": {"features": 40, "seen": 400},
+        "departures": {"steps": 3, "images": 8, "batch": 2},
+    },
+    "variants": {
+        "plain": {"model.restorer": "none", "labels.fracture_share": 0.5},
+        "memory": {"model.peer": "memory", "model.backbone": "test_efficientnet"},
+        "departures": {"model.peer": "departures"},
+    },
 }
 
 
@@ -61,7 +70,9 @@ def test_the_model_restores_and_says_where(finished: RunFolder, spots: Path) -> 
 def test_a_variant_is_compared_with_it(finished: RunFolder) -> None:
     assert read_card(finished.model("plain")).classifier.restorer is None
     found = read_comparisons(finished / "comparison.json")
-    assert [(pair.first, pair.second) for pair in found.pairs] == [("test_resnet", "plain")]
+    pairs = [(pair.first, pair.second) for pair in found.pairs]
+    assert ("test_resnet", "plain") in pairs
+    assert ("memory", "departures") in pairs
     trained = {
         name: read_card(finished.model(name)).training_data for name in ("test_resnet", "plain")
     }
@@ -80,6 +91,35 @@ def test_boxes_of_each_network_are_judged_by_one_prior_of_their_size(finished: R
     assert first.n_images == plain.n_images
     limits = [read_card(finished.model(name)).box_limits for name in ("test_resnet", "plain")]
     assert None not in limits
+
+
+@pytest.mark.parametrize("name", ["memory", "departures"])
+def test_a_model_of_healthy_images_alone_is_judged_beside_it(
+    finished: RunFolder, spots: Path, name: str
+) -> None:
+    card = read_card(finished.model(name))
+    assert card.training_data.n_positive == 0
+    assert card.calibration is not None
+    assert card.calibration.fitted_on == "valid"
+    test = finished.table("scores").filter(split="test", model=name)
+    others = finished.table("scores").filter(split="test", model="test_resnet")
+    assert test["image"].to_list() == others["image"].to_list()
+    # A reader says of a test film what the evidence rests on.
+    image, score = test.select("image", "score").row(0)
+    reading = Reader(finished.model(name), threads=1)(finished.path / image)
+    assert reading.probability == pytest.approx(score, abs=2e-3)
+    assert (finished / "evidence" / f"{name}.json").is_file()
+    costs = finished.table("models").filter(model=name)
+    assert costs["train_seconds"][0] > 0.0
+    with pytest.raises(GreenstickError, match="healthy images alone"):
+        export_model(finished.model(name), "onnx", spots.parent / "exported")
+
+
+def test_a_peer_that_cannot_be_is_refused(experiment_on: Any, spots: Path) -> None:
+    with pytest.raises(GreenstickError, match=r"set model\.restorer too"):
+        experiment_on(spots, model={"peer": "departures"})
+    with pytest.raises(GreenstickError, match="one class"):
+        experiment_on(spots, model={"peer": "memory", "classes": ["fracture", "no fracture"]})
 
 
 def test_a_restorer_that_is_there_is_not_trained_again(

@@ -20,10 +20,8 @@ from greenstick.models.patch_restorer import Restorer
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.models.settings import ClassifierSettings
 from greenstick.reading.reader import Reader
+from greenstick.training.peer_recipes import AutoencoderRecipe, DeparturesRecipe, MemoryRecipe
 from greenstick.training.peers import (
-    AutoencoderRecipe,
-    DeparturesRecipe,
-    MemoryRecipe,
     choose_covering,
     fit_autoencoder,
     fit_departures,

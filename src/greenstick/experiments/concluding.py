@@ -178,10 +178,11 @@ def _join(
 ) -> None:
     """Write the model that all folds of a backbone make together.
 
-    Its temperature and threshold come from the scores of images that each fold's networks had not
-    seen. Nothing is claimed of this model on the cohort: it has seen all of it.
+    Models of healthy images alone make none. Its temperature and threshold come from the scores
+    of images that each fold's networks had not seen. Nothing is claimed of this model on the
+    cohort: it has seen all of it.
     """
-    if len(concluded) < 2:
+    if len(concluded) < 2 or concluded[0].fold.members[0].settings.model.peer:
         return
     first = [each for each in concluded if each.fold.repeat == concluded[0].fold.repeat]
     members = [member for each in first for member in each.fold.members]
@@ -239,8 +240,10 @@ def _write_tables(
         .with_columns(model=pl.lit(_called(each.fold, number)))
         for each in concluded
         for number, member in enumerate(each.fold.members)
+        if not member.settings.model.peer  # those have no epochs
     ]
-    write_table(pl.concat(histories), run / "history.parquet")
+    if histories:
+        write_table(pl.concat(histories), run / "history.parquet")
     pixels = pixels_of(run, cohort, experiment.recipe.canvas_px)
     explained = []
     for each in concluded:

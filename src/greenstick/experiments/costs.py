@@ -9,7 +9,7 @@ import torch
 from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.jobs import Done, read_done
 from greenstick.experiments.run_folder import RunFolder
-from greenstick.models.checkpoint import load_checkpoint
+from greenstick.models.loading import load_scorer
 from greenstick.training.predict import score
 
 SCHEMA = {
@@ -53,7 +53,7 @@ def _seconds(members: list[Done | None]) -> float:
 
 def _ms_per_image(run: RunFolder, concluded: Concluded) -> float:
     """Measure the fold's model as readers run it, mirror image and all, but for their runtime."""
-    model, card = load_checkpoint(run.model(concluded.fold.name))
+    model, card = load_scorer(run.model(concluded.fold.name))
     images = torch.zeros(_BATCH, 1, card.canvas_px, card.canvas_px)
     seconds = []
     with torch.inference_mode():

@@ -30,6 +30,7 @@ from greenstick.experiments.sections import (
 )
 from greenstick.files import write_text
 from greenstick.models.settings import ClassifierSettings
+from greenstick.training.peer_recipes import PeerRecipes
 from greenstick.training.recipe import Recipe
 from greenstick.training.restorer_recipe import RestorerRecipe
 
@@ -47,6 +48,7 @@ class Experiment(Section):
     model: ModelSection = ModelSection()
     recipe: Recipe = Recipe()
     restoring: RestorerRecipe = RestorerRecipe()
+    peers: PeerRecipes = PeerRecipes()
     labels: LabelsSection = LabelsSection()
     decision: DecisionSection = DecisionSection()
     evidence: EvidenceSection = EvidenceSection()

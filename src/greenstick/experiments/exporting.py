@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from greenstick.cohorts.cohort import read_cohort
 from greenstick.errors import GreenstickError
 from greenstick.experiments.regions import regions_of
-from greenstick.models.card import Card, write_card
+from greenstick.models.card import NETWORK, Card, write_card
 from greenstick.models.checkpoint import load_checkpoint
+from greenstick.models.departures_checkpoint import KIND
 from greenstick.models.export import export_onnx
 from greenstick.models.export_check import check_export
 from greenstick.models.export_openvino import export_int8, export_openvino
@@ -84,6 +85,11 @@ def export_model(
             f"There is no format {to!r}.", remedy=f"Choose of {', '.join(get_args(Format))}."
         )
     folder = find_model(Path(model))
+    if (folder / KIND).is_file():
+        raise GreenstickError(
+            f"{folder} holds a model of healthy images alone, which is ONNX only.",
+            remedy=f"Take its {NETWORK}.",
+        )
     network, card = load_checkpoint(folder)
     if to == "openvino-bf16":
         card = card.model_copy(update={"precision": "bf16"})

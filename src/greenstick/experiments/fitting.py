@@ -10,14 +10,19 @@ from greenstick.cohorts.cohort import Cohort, read_cohort
 from greenstick.experiments.environment import Hardware, is_main_process
 from greenstick.experiments.explain import MAPS, write_maps
 from greenstick.experiments.jobs import DONE, Done, Job, read_done, read_job, write_record
+from greenstick.experiments.peers import fit_peer
 from greenstick.experiments.pixels import Pixels, pixels_of
 from greenstick.experiments.pruning import FIT, Pruned, pruning
-from greenstick.experiments.restoring import restorer_for, show_restorer
+from greenstick.experiments.restoring import restorer_for, show_restorer, tell_steps
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.experiments.unlabeled import unlabeled_of
 from greenstick.models.card import BoxSides, Card, TrainedOn
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import Classifier
+from greenstick.models.departures import Departures
+from greenstick.models.departures_checkpoint import save_departures
+from greenstick.models.patch_restorer import Restorer
+from greenstick.models.settings import ClassifierSettings
 from greenstick.training.fit import FitResult, fingerprint, fit
 from greenstick.training.keeper import HISTORY, TrainingProgress
 from greenstick.training.labels import NO_FRACTURE
@@ -51,6 +56,9 @@ def do_job(
         show_restorer(run, job, *sides, pixels)
         write_record(_nothing_else(job), run.work(name) / DONE)
         return
+    if job.settings.model.peer:
+        _do_peer(run, job, cohort, pixels, restorer, progress)
+        return
     data = TrainingData(
         pixels.store,
         train=_rows(job, cohort, pixels, "train"),
@@ -78,11 +86,42 @@ def do_job(
         _score(run, job, cohort, pixels, fitted.model)
     if job.settings.keep in ("member", "model"):
         train = rows_of(job, cohort, "train")
-        card = _draft(job, fitted.model, data, train, cohort)
+        card = _draft(job, fitted.model.settings, fitted.model.origin, data.train, train, cohort)
         card = card.model_copy(update={"box_sides": _box_sides(job, train, pixels)})
         save_checkpoint(folder / MODEL, fitted.model, card, onnx=job.settings.keep == "model")
     write_table(fitted.history, folder / HISTORY)
     write_record(_done(job, fitted), folder / DONE)
+
+
+def _do_peer(
+    run: RunFolder,
+    job: Job,
+    cohort: Cohort,
+    pixels: Pixels,
+    restorer: Restorer | None,
+    progress: Callable[[TrainingProgress], None] | None,
+) -> None:
+    """Do a job whose model learns from healthy images alone."""
+    folder, settings = run.work(job.name), job.settings.model
+    train, valid = rows_of(job, cohort, "train"), rows_of(job, cohort, "valid")
+    told = None if progress is None else tell_steps(progress, 1)
+    fitted = fit_peer(job, train, valid, pixels, restorer, told)
+    if job.settings.keep != "nothing":
+        _score(run, job, cohort, pixels, fitted.model)
+    if job.settings.keep in ("member", "model"):
+        healthy = train.filter(label=0)
+        rows = make_rows(pixels.store, healthy, pixels.keys_of(healthy), settings)
+        card = _draft(job, settings, "", rows, healthy, cohort)
+        save_departures(folder / MODEL, fitted.model, card, onnx=job.settings.keep == "model")
+    done = _nothing_else(job).model_copy(
+        update={
+            "weights_origin": "healthy images alone",
+            "parameters": sum(p.numel() for p in fitted.model.parameters()),
+            "valid_auroc": fitted.valid_auroc,
+            "train_seconds": fitted.seconds,
+        }
+    )
+    write_record(done, folder / DONE)
 
 
 def rows_of(job: Job, cohort: Cohort, split: str) -> pl.DataFrame:
@@ -96,7 +135,9 @@ def _rows(job: Job, cohort: Cohort, pixels: Pixels, split: str) -> Rows:
     return make_rows(pixels.store, rows, pixels.keys_of(rows), job.settings.model)
 
 
-def _score(run: RunFolder, job: Job, cohort: Cohort, pixels: Pixels, model: Classifier) -> None:
+def _score(
+    run: RunFolder, job: Job, cohort: Cohort, pixels: Pixels, model: Classifier | Departures
+) -> None:
     """Write the logits of validation and test rows, and the maps of the test rows."""
     folder, tables = run.work(job.name), []
     for split in ("valid", "test"):
@@ -110,7 +151,7 @@ def _score(run: RunFolder, job: Job, cohort: Cohort, pixels: Pixels, model: Clas
         tables.append(_table(rows["image"], split, found))
         if split == "test" and job.settings.keep != "scores":
             write_maps(
-                folder / MAPS, rows["image"].to_list(), _shown(found, model.settings.classes)
+                folder / MAPS, rows["image"].to_list(), _shown(found, job.settings.model.classes)
             )
     write_table(pl.concat(tables), folder / LOGITS)
 
@@ -128,18 +169,23 @@ def _shown(found: Predictions, classes: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _draft(
-    job: Job, model: Classifier, data: TrainingData, train: pl.DataFrame, cohort: Cohort
+    job: Job,
+    model: ClassifierSettings,
+    origin: str,
+    rows: Rows,
+    train: pl.DataFrame,
+    cohort: Cohort,
 ) -> Card:
-    """Return the card of a network that is not calibrated yet."""
+    """Return the card of a network that is not calibrated yet, and of what it learned from."""
     settings = job.settings
     return Card(
         name=settings.name,
-        classifier=model.settings,
-        weights_origin=model.origin,
+        classifier=model,
+        weights_origin=origin,
         canvas_px=settings.recipe.canvas_px,
         flip_average=settings.recipe.flip_average,
         training_data=TrainedOn(
-            fingerprint=fingerprint(data.train),
+            fingerprint=fingerprint(rows),
             n_images=train.height,
             n_patients=cohort.with_table(train).patients().n_unique(),
             n_positive=int(train["label"].sum()),

@@ -101,7 +101,7 @@ def _fold(
         _members(experiment, f"{key.name}-inner{number}", key.backbone, rows, keep="scores")
         for number, rows in enumerate(_inner_rows(experiment, cohort, images))
     ]
-    several = experiment.model.seeds > 1
+    several = _seeds(experiment, key.backbone) > 1
     keep: Literal["member", "model"] = "member" if several else "model"
     return Fold(
         name=ensemble_name(experiment, key.backbone) if several and alone else key.name,
@@ -151,19 +151,26 @@ def _members(
     *,
     keep: Literal["scores", "member", "model"],
 ) -> tuple[Job, ...]:
-    seeds = experiment.model.seeds
+    model = experiment.network(backbone)
+    seeds = _seeds(experiment, backbone)
     members = [
         JobSettings(
             name=name if seeds == 1 else f"{name}-seed{number}",
-            model=experiment.network(backbone),
+            model=model,
             recipe=experiment.recipe,
             restoring=experiment.restoring,
+            peers=experiment.peers,
             seed=experiment.seed + number,
             keep=keep,
         )
         for number in range(seeds)
     ]
     return tuple(Job(settings, images) for settings in members)
+
+
+def _seeds(experiment: Experiment, backbone: str) -> int:
+    """Return how many networks answer as one: a model of healthy images alone is by itself."""
+    return 1 if experiment.network(backbone).peer else experiment.model.seeds
 
 
 def _inner_rows(

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.files import write_text
 from greenstick.models.settings import ClassifierSettings
+from greenstick.training.peer_recipes import PeerRecipes
 from greenstick.training.recipe import Recipe
 from greenstick.training.restorer_recipe import RestorerRecipe
 
@@ -41,8 +42,9 @@ class JobSettings(_Record):
     ----------
     name
         Of its folder.
-    model, recipe, restoring, seed
-        What is trained, and how; ``restoring`` counts for patch residual networks alone.
+    model, recipe, restoring, peers, seed
+        What is trained, and how; ``restoring`` counts for patch residual networks alone, and
+        ``peers`` for what learns from healthy images alone.
     keep
         ``"restorer"``: only that is trained, for networks to take; else ``"nothing"`` but how
         good it was; ``"scores"``: the logits too; ``"member"``: maps and
@@ -58,6 +60,7 @@ class JobSettings(_Record):
     seed: int
     keep: Literal["restorer", "nothing", "scores", "member", "model"]
     restoring: RestorerRecipe = RestorerRecipe()
+    peers: PeerRecipes = PeerRecipes()
     rivals: tuple[str, ...] = ()
 
 

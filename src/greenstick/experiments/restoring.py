@@ -36,7 +36,7 @@ def restorer_jobs(jobs: Sequence[Job]) -> list[Job]:
     """
     found: dict[str, Job] = {}
     for job in jobs:
-        if job.settings.model.restorer is None:
+        if job.settings.model.needs_restorer is None:
             continue
         name = f"restorer-{_digest(job)[:12]}"
         settings = job.settings.model_copy(update={"name": name, "keep": "restorer", "rivals": ()})
@@ -67,7 +67,7 @@ def restorer_for(
     GreenstickError
         Where there are no healthy images, or they show nothing.
     """
-    settings, recipe = job.settings.model.restorer, job.settings.restoring
+    settings, recipe = job.settings.model.needs_restorer, job.settings.restoring
     if settings is None:
         return None
     healthy, held_back = (pixels.keys_of(rows.filter(pl.col("label") == 0))
@@ -88,7 +88,7 @@ def restorer_for(
             folder,
             seed=job.settings.seed,
             resume=True,
-            progress=None if progress is None else _teller(progress, recipe.batch),
+            progress=None if progress is None else tell_steps(progress, recipe.batch),
         )
         write_table(fitted.history, folder / HISTORY)
     return load_restorer(folder)
@@ -136,7 +136,10 @@ def _facts(job: Job) -> bytes:
     return f"{_FORMAT} {told} {settings.recipe.canvas_px} {settings.seed}".encode()
 
 
-def _teller(progress: Callable[[TrainingProgress], None], batch: int) -> Callable[[int, int], None]:
+def tell_steps(
+    progress: Callable[[TrainingProgress], None], batch: int
+) -> Callable[[int, int], None]:
+    """Return what tells of steps done, (done, all), as a training tells of one epoch."""
     start, first = time.perf_counter(), [0]
 
     def tell(done: int, steps: int) -> None:

@@ -226,7 +226,7 @@ def check_variant(name: str, settings: Variant) -> None:
             raise ValueError(f"the variant {name!r} cannot change {setting}")
 
 
-_VARIED = ("model", "recipe", "restoring", "labels")
+_VARIED = ("model", "recipe", "restoring", "peers", "labels")
 _SHARED = (
     "recipe.canvas_px",
     "model.backbones",

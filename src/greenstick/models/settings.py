@@ -1,8 +1,8 @@
 """Which network, as settings; no torch, so that a card is quick to read."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from greenstick.models.patch_settings import RestorerSettings
 
@@ -70,6 +70,15 @@ class ClassifierSettings(BaseModel):
         ge=0,
         description="canvas side for backbones of fixed size (Swin, MaxViT); 0: any size",
     )
+    peer: Annotated[
+        Literal["memory", "autoencoder", "departures"] | None, BeforeValidator(_none)
+    ] = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="what learns from healthy images alone, in the place of the network: memory "
+        "(of the backbone's features), autoencoder, departures (from the restorer); none: the "
+        "network",
+    )
     restorer: Annotated[RestorerSettings | None, BeforeValidator(_none)] = Field(
         default=None,
         # A network without one is told of as it was before there were any.
@@ -77,3 +86,16 @@ class ClassifierSettings(BaseModel):
         description="patch residual network: what says how intact bone would look; none: the "
         "network sees the film alone",
     )
+
+    @model_validator(mode="after")
+    def _peer_can_be(self) -> Self:
+        if self.peer and len(self.classes) > 1:
+            raise ValueError("what learns from healthy images alone knows one class")
+        if self.peer == "departures" and self.restorer is None:
+            raise ValueError("departures are those from a restorer: set model.restorer too")
+        return self
+
+    @property
+    def needs_restorer(self) -> RestorerSettings | None:
+        """The settings of the restorer that is trained first; None where there is no need."""
+        return self.restorer if self.peer in (None, "departures") else None

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,6 +16,7 @@ from greenstick.models.departures import CELL_PX, Departures, RestoredDepartures
 from greenstick.models.feature_memory import FeatureMemory, nearest
 from greenstick.models.patch_restorer import Restorer
 from greenstick.models.settings import ClassifierSettings
+from greenstick.training.peer_recipes import AutoencoderRecipe, DeparturesRecipe, MemoryRecipe
 from greenstick.training.predict import to_images
 from greenstick.training.samples import Source
 
@@ -28,40 +28,6 @@ _BLACK = 0.05
 
 Progress = Callable[[int, int], None]
 Model = TypeVar("Model", bound=Departures)
-
-
-class MemoryRecipe(BaseModel):
-    """How a memory of healthy features is made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    features: int = Field(default=2000, ge=1, description="how many are kept")
-    seen: int = Field(
-        default=100_000, ge=1, description="how many they are chosen from, drawn at random"
-    )
-
-
-class AutoencoderRecipe(BaseModel):
-    """How an autoencoder is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = Field(default=1500, ge=1)
-    batch: int = Field(default=8, ge=1)
-    lr: float = Field(default=2e-3, gt=0.0)
-    width: int = Field(default=16, ge=4, description="channels of the first stage")
-    code: int = Field(default=16, ge=1, description="channels at the bottleneck, 1/16 of the side")
-
-
-class DeparturesRecipe(BaseModel):
-    """How it is learned what departures are to be expected."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = Field(default=300, ge=1)
-    images: int = Field(default=150, ge=1, description="healthy images that are looked at")
-    batch: int = Field(default=4, ge=1)
-    lr: float = Field(default=3e-3, gt=0.0)
 
 
 def fit_memory(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from greenstick.cohorts.pixels import PixelStore
 from greenstick.models.classifier import Classifier, Prediction
+from greenstick.models.departures import Departures
 from greenstick.models.ensemble import Ensemble, JointPrediction
 
 
@@ -36,7 +37,7 @@ class Predictions:
 
 
 def predict(
-    model: Classifier | Ensemble,
+    model: Classifier | Ensemble | Departures,
     store: PixelStore,
     keys: Sequence[bytes],
     *,
@@ -70,7 +71,7 @@ def predict(
         if progress is not None:
             progress(min(start + batch, len(keys)), len(keys))
     if not parts:
-        classes = len(model.settings.classes)
+        classes = 1 if isinstance(model, Departures) else len(model.settings.classes)
         return Predictions(
             np.zeros((0, classes), np.float32), np.zeros((0, classes, 1, 1), np.float32)
         )
@@ -83,7 +84,7 @@ def to_images(canvases: Tensor) -> Tensor:
 
 
 def score(
-    model: Classifier | Ensemble, images: Tensor, *, flip_average: bool
+    model: Classifier | Ensemble | Departures, images: Tensor, *, flip_average: bool
 ) -> Prediction | JointPrediction:
     """Run a network on images, and where wanted on their mirrors too, and average.
 
