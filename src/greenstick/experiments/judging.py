@@ -137,7 +137,25 @@ def _judge(
     explained = run.table("explanations").filter(pl.col("model") == backbone)
     evidence = evidence.with_localisation(localisation(explained, seed=experiment.seed))
     evidence = _with_doubt(evidence, table, decisions)
-    return evidence.model_copy(update={"findings": [*evidence.findings, *findings]})
+    own = _weighed(experiment.variant(backbone), decisions[0])
+    return evidence.model_copy(update={"findings": [*evidence.findings, *own, *findings]})
+
+
+def _weighed(experiment: Experiment, decision: Decision) -> list[Finding]:
+    """Return the finding of a network whose cells were weighed; none of any other."""
+    weight, peer = experiment.recipe.positive_weight, experiment.model.peer
+    if experiment.recipe.loss != "cells" or weight == 1.0 or peer:
+        return []
+    return [
+        Finding(
+            "cells-weighed",
+            Severity.NOTE,
+            f"In training a cell with a fracture weighed {weight:g} times one without, for "
+            "sensitivity; logits were set off by the weight's logarithm afterwards. What is traded "
+            f"for what in these numbers is the threshold's to say, {decision.point.threshold:.3f} "
+            f"by the rule '{decision.point.rule}'.",
+        )
+    ]
 
 
 def _with_doubt(evidence: Evidence, test: pl.DataFrame, decisions: list[Decision]) -> Evidence:
