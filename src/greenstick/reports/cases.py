@@ -139,7 +139,9 @@ def case_name(image: str, patient: object, row: object) -> str:
     return image
 
 
-def thumbnail(run: Path, file: str, folder: str = "overlays") -> str:
+def thumbnail(
+    run: Path, file: str, folder: str = "overlays", *, longest_px: int = _THUMBNAIL_PX
+) -> str:
     """Return a picture of a run's folder as a small data URI; empty where it is not there."""
     path = next((p for p in (run / file, run / folder / file) if p.is_file()), None)
     if path is None:
@@ -149,7 +151,7 @@ def thumbnail(run: Path, file: str, folder: str = "overlays") -> str:
             small = image.convert("RGB")
     except (UnidentifiedImageError, OSError):
         return ""
-    small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    small.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
     with BytesIO() as buffer:
         small.save(buffer, format="WEBP", quality=_WEBP_QUALITY, method=4)
         encoded = base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -21,6 +21,7 @@ from greenstick.reports.exploring import Exploration, explore
 from greenstick.reports.flow import Flow, count_flow, draw_flow
 from greenstick.reports.judged import fit_keys, judge_fits, judged_rows
 from greenstick.reports.making import Origin, calibration_origin, fitting_times, provenance
+from greenstick.reports.restorers import shown_restorers
 from greenstick.reports.searching import grown, searched
 from greenstick.reports.summary import describe_rows, headlines, lead, point_name
 from greenstick.reports.templating import render, write_page
@@ -39,6 +40,7 @@ _SECTIONS = (
     ("localisation", "Localization"),
     ("subgroups", "Subgroups"),
     ("evidence", "All estimates"),
+    ("restorers", "Restorer"),
     ("training", "Training"),
     ("provenance", "Provenance"),
     ("settings", "Settings and environment"),
@@ -70,11 +72,13 @@ def _context(contents: RunContents) -> dict[str, Any]:
     groups = _groups(evidence)
     columns = list(dict.fromkeys(one.column for one in evidence.subgroups))
     compared, growth, search = backbones(contents), grown(contents), searched(contents)
+    restorers = shown_restorers(contents.path)
     shown = {
         "benefit": evidence.net_benefit is not None,
         "backbones": compared is not None,
         "learning-curve": bool(growth),
         "trials": search is not None,
+        "restorers": bool(restorers),
     }
     return {
         "name": contents.name,
@@ -82,6 +86,7 @@ def _context(contents: RunContents) -> dict[str, Any]:
         "backbones": compared,
         "growth": growth,
         "search": search,
+        "restorers": restorers,
         "lead": lead(evidence, flow),
         "headline": headlines(evidence),
         "grave": grave,

@@ -9,7 +9,7 @@ from greenstick.reports.figures.growth import GrowthLaw, growth, search
 from greenstick.reports.figures.heat import heat
 from greenstick.reports.figures.readers import ModelCurve, ReaderPoint, reader_plane
 from greenstick.reports.figures.scores import reliability, score_histogram
-from greenstick.reports.figures.training import training
+from greenstick.reports.figures.training import restoring, training
 
 __all__ = [
     "BarGroup",
@@ -32,6 +32,7 @@ __all__ = [
     "precision_recall",
     "reader_plane",
     "reliability",
+    "restoring",
     "roc",
     "rocs",
     "score_histogram",

@@ -38,6 +38,28 @@ def training(history: pl.DataFrame, *, quantity: str) -> Markup:
         return ink.to_svg(figure, f"training-{quantity}", alt)
 
 
+def restoring(history: pl.DataFrame, *, name: str) -> Markup:
+    """Draw the error of a restorer over its steps, beside that of a smooth filling.
+
+    ``name`` tells it from others on the page.
+    """
+    steps = history["step"]
+    with ink.style():
+        figure = ink.blank(4.3, 3.0)
+        axes = figure.add_subplot()
+        axes.patch.set_alpha(0.0)
+        smooth = history["smooth_error"]
+        axes.plot(steps, smooth, color=ink.SOFT, linewidth=1.0, linestyle=(0, (4, 2)))
+        axes.plot(steps, history["error"], color=ink.ACCENT, marker="o", markersize=3.0)
+        for x, words, color in ((0.0, "restored", ink.ACCENT), (0.25, "smooth", ink.SOFT)):
+            axes.text(x, 1.03, words, color=color, weight="bold", transform=axes.transAxes)
+        axes.set(xlabel="Step", ylabel="Error in the holes")
+        axes.set_ylim(bottom=0.0)
+        axes.locator_params(axis="x", integer=True, nbins=6)
+        alt = f"Error of restored holes over {steps[-1]} steps, and of holes filled smoothly."
+        return ink.to_svg(figure, f"restoring-{name}", alt)
+
+
 def _best_epochs(axes: Axes, fits: Sequence[pl.DataFrame]) -> None:
     for fit in fits:
         known = fit.filter(pl.col("valid_auroc").is_finite())
