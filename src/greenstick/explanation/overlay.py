@@ -72,7 +72,7 @@ def overlay(
         width_px = heat.placement.original_size_px[0]
         if not heat.placement.sees_all:
             _frame(film, heat.placement.region, size[0] / width_px)
-            caption = f"{caption} only the framed part was looked at".strip()
+            caption = f"{caption}; only the framed part was looked at".removeprefix("; ")
     if width_px is not None and boxes is not None:
         _outline(film, np.asarray(boxes, np.float64).reshape(-1, 4), size[0] / width_px)
     sheet = Image.new("RGB", (size[0] + _PANEL_PX, max(size[1], 300) + _FOOTER_PX), _GROUND)
