@@ -45,25 +45,35 @@ def fill_smoothly(images: Tensor, holes: Tensor, patch_px: int) -> Tensor:
         (N, P, H, W).
     """
     wide = functional.pixel_shuffle(smooth_blocks(images, holes, patch_px), BLOCK_PX)
-    return torch.where(holes > 0, wide.reshape(len(holes), -1, *images.shape[-2:]), images)
+    each = wide.reshape(holes.shape[1], -1, *images.shape[-2:]).transpose(0, 1)
+    return torch.where(holes > 0, each, images)
 
 
 def smooth_blocks(images: Tensor, holes: Tensor, patch_px: int) -> Tensor:
-    """Return the mean around every place, in blocks: (N P, 16, H / 4, W / 4).
+    """Return the mean around every place, in blocks: (P N, 16, H / 4, W / 4), a pass at a time.
 
-    Between the blocks' middles it is bilinear, by a convolution: as enlarging, and quicker.
+    Between the blocks' middles it is bilinear. Arguments are those of :func:`fill_smoothly`, and
+    holes may be (1, P, H, W): the same for all images.
     """
     sigma = patch_px / 3.0 / BLOCK_PX
     kept = functional.avg_pool2d(1.0 - holes, BLOCK_PX)
     seen = functional.avg_pool2d(images, BLOCK_PX) * kept
     around = blur(seen, sigma) / blur(kept, sigma).clamp_min(1e-4)
-    padded = functional.pad(around.flatten(0, 1)[:, None], (1, 1, 1, 1), mode="replicate")
-    return functional.conv2d(padded, _bilinear(around))
+    return between_blocks(around.transpose(0, 1).flatten(0, 1)[:, None], BLOCK_PX)
 
 
-def _bilinear(like: Tensor) -> Tensor:
-    """Return the weights, (16, 1, 3, 3), of a block and its neighbors for each pixel of it."""
-    at = (torch.arange(BLOCK_PX, dtype=like.dtype, device=like.device) + 0.5) / BLOCK_PX - 0.5
+def between_blocks(means: Tensor, times: int) -> Tensor:
+    """Enlarge the means of blocks, (N, 1, h, w), bilinearly: (N, times^2, h, w), to be shuffled.
+
+    A convolution gives what interpolation would, and sooner.
+    """
+    padded = functional.pad(means, (1, 1, 1, 1), mode="replicate")
+    return functional.conv2d(padded, _bilinear(means, times))
+
+
+def _bilinear(like: Tensor, times: int) -> Tensor:
+    """Return the weights, (times^2, 1, 3, 3), of a block and its neighbors for its pixels."""
+    at = (torch.arange(times, dtype=like.dtype, device=like.device) + 0.5) / times - 0.5
     side = torch.stack([(-at).clamp_min(0.0), 1.0 - at.abs(), at.clamp_min(0.0)], dim=1)
     return (side[:, None, :, None] * side[None, :, None, :]).reshape(-1, 1, 3, 3)
 

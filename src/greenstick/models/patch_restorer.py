@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from greenstick.models.patch_guides import BLOCK_PX, count_guides, guides, smooth_blocks
+from greenstick.models.patch_guides import (
+    BLOCK_PX,
+    between_blocks,
+    count_guides,
+    guides,
+    smooth_blocks,
+)
 from greenstick.models.patch_settings import RestorerSettings
 
 PASSES = 4
@@ -26,7 +32,8 @@ class Restoration(NamedTuple):
     images
         (N, P, H, W): each whole picture as each pass fills it; only the holes of it are of use.
     structure, texture
-        (N P, 1, H / 8, W / 8): what either branch alone makes of it, to be taught what it is for.
+        (P N, 1, H / 8, W / 8), a pass at a time: what either branch alone makes of it, to be
+        taught what it is for.
     """
 
     images: Tensor
@@ -73,23 +80,47 @@ class Restorer(nn.Module):
         holes
             (N, P, H, W) of 0 and 1: those of each of P passes, restored each by itself.
         """
-        blocks, structure, texture = self.fill(images, holes)
-        return Restoration(
-            functional.pixel_shuffle(blocks, _FINE).reshape(len(holes), -1, *images.shape[-2:]),
-            structure,
-            texture,
-        )
+        seen = self._look(images, holes)
+        blocks = seen.begun + self.last(torch.cat([seen.fine, seen.wide], dim=1))
+        whole = functional.pixel_shuffle(blocks, _FINE)
+        each = whole.reshape(holes.shape[1], -1, *images.shape[-2:]).transpose(0, 1)
+        return Restoration(each, seen.structure, seen.texture)
 
-    def fill(self, images: Tensor, holes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what :meth:`forward` does, the pictures in blocks: (N P, 16, H / 4, W / 4)."""
-        hole = functional.avg_pool2d(holes.to(images), _FINE).flatten(0, 1)[:, None]
+    def patch(self, images: Tensor, holes: Tensor) -> Tensor:
+        """Return the holes of all passes alone, as :meth:`forward` fills them: (N, 1, H, W).
+
+        What is of use of each pass is chosen before the last mixing, which is then done once.
+
+        Parameters
+        ----------
+        images
+            As of :meth:`forward`.
+        holes
+            (1, P, H, W): every place is in the hole of one pass.
+        """
+        seen = self._look(images, holes)
+        reach, mix, change = self.last[0][0], self.last[0][1:], self.last[1]
+        width = seen.fine.shape[1]
+        around = torch.cat(
+            [
+                _around(reach, seen.fine, slice(None, width)),
+                _around(reach, seen.wide, slice(width, None)),
+            ],
+            dim=1,
+        )
+        blocks = _chosen(seen.begun, seen.hole) + change(mix(_chosen(around, seen.hole)))
+        return functional.pixel_shuffle(blocks, _FINE)
+
+    def _look(self, images: Tensor, holes: Tensor) -> "_Seen":
+        hole = functional.avg_pool2d(holes.to(images), _FINE).transpose(0, 1)[:, :, None]
         smooth = smooth_blocks(images, holes, self.settings.patch_px)
         plain = functional.pixel_unshuffle(images, _FINE)
-        begun = torch.where(hole > 0, smooth, self._for_each(plain, holes))
-        first = self.first(self._seen(images, begun, hole, holes))
-        second = self.second(first)
+        begun = smooth.unflatten(0, (*hole.shape[:1], -1)) * hole + plain * (1.0 - hole)
+        begun = begun.flatten(0, 1)
+        fine = self.first(self._told(images, begun, hole))
+        second = self.second(fine)
         texture, texture_picture = self.texture(
-            torch.cat([functional.avg_pool2d(first, 2), second], dim=1)
+            torch.cat([functional.avg_pool2d(fine, 2), second], dim=1)
         )
         structure, structure_picture = self.structure(
             torch.cat([second, self.third(second)], dim=1)
@@ -97,21 +128,53 @@ class Restorer(nn.Module):
         both = self.weigh(torch.cat([texture, structure], dim=1))
         merged = self.merge(torch.cat([second, both], dim=1))
         wide = functional.pixel_shuffle(self.widen(merged), 2)
-        change = self.last(torch.cat([first, wide], dim=1))
-        return begun + change, structure_picture, texture_picture
+        return _Seen(begun, hole, fine, wide, structure_picture, texture_picture)
 
-    def _seen(self, images: Tensor, begun: Tensor, hole: Tensor, holes: Tensor) -> Tensor:
-        """Return what each pass sees, in blocks: (N P, ...). The guide is the same for all."""
-        seen = [begun, hole.expand_as(begun)]
+    def _told(self, images: Tensor, begun: Tensor, hole: Tensor) -> Tensor:
+        """Return what each pass sees, in blocks: (P N, ...). The guide is the same for all."""
+        passes, n = hole.shape[0], len(images)
+        shown = hole.expand(-1, n, _FINE**2, -1, -1).flatten(0, 1)
+        seen = [begun, shown]
         if self.settings.guide != "none":
             told = functional.pixel_unshuffle(guides(images, self.settings.guide), _FINE)
-            seen.append(self._for_each(told, holes))
+            seen.append(told[None].expand(passes, -1, -1, -1, -1).flatten(0, 1))
         return torch.cat(seen, dim=1)
 
-    @staticmethod
-    def _for_each(values: Tensor, holes: Tensor) -> Tensor:
-        """Repeat (N, C, h, w) for each pass: (N P, C, h, w)."""
-        return values[:, None].expand(-1, holes.shape[1], -1, -1, -1).flatten(0, 1)
+
+class _Seen(NamedTuple):
+    """What a restorer sees before its last layers, in blocks, a pass at a time (P N, ...).
+
+    ``hole``, (P, N or 1, 1, H / 4, W / 4), says of each block whether it is in a hole; ``begun`` is
+    the picture with its holes filled smoothly.
+    """
+
+    begun: Tensor
+    hole: Tensor
+    fine: Tensor
+    wide: Tensor
+    structure: Tensor
+    texture: Tensor
+
+
+def _chosen(values: Tensor, hole: Tensor) -> Tensor:
+    """Return of each block what the pass says in whose hole it lies: (N, C, h, w)."""
+    n = len(values) // len(hole)
+    chosen = values[:n] * hole[0]
+    for number in range(1, len(hole)):
+        chosen = chosen + values[number * n : (number + 1) * n] * hole[number]
+    return chosen
+
+
+def _around(reach: nn.Conv2d, values: Tensor, channels: slice) -> Tensor:
+    """Let some channels of a depthwise convolution look around."""
+    assert reach.bias is not None
+    return functional.conv2d(
+        values,
+        reach.weight[channels],
+        reach.bias[channels],
+        padding=reach.padding,  # type: ignore[arg-type]
+        groups=values.shape[1],
+    )
 
 
 def restore(restorer: Restorer, images: Tensor) -> Tensor:
@@ -131,11 +194,7 @@ def restore(restorer: Restorer, images: Tensor) -> Tensor:
     """
     height, width = images.shape[-2:]
     holes = checkered(height, width, restorer.settings.patch_px).to(images)
-    passes = holes[None, :, 0].expand(len(images), -1, -1, -1)
-    blocks, _, _ = restorer.fill(images, passes)
-    hole = functional.avg_pool2d(holes, _FINE)
-    joined = (blocks.reshape(-1, PASSES, *blocks.shape[1:]) * hole).sum(dim=1)
-    return functional.pixel_shuffle(joined, _FINE).clamp(0.0, 1.0)
+    return restorer.patch(images, holes.transpose(0, 1)).clamp(0.0, 1.0)
 
 
 def restore_scales(restorer: Restorer, images: Tensor) -> Tensor:
@@ -145,9 +204,8 @@ def restore_scales(restorer: Restorer, images: Tensor) -> Tensor:
     """
     restored = []
     for scale in restorer.settings.scales:
-        small = functional.avg_pool2d(images, scale) if scale > 1 else images
-        one = restore(restorer, small)
-        restored.append(one if scale == 1 else _enlarge(one, images.shape[-2], images.shape[-1]))
+        one = restore(restorer, _shrink(images, scale))
+        restored.append(_enlarge(one, scale))
     return torch.cat(restored, dim=1)
 
 
@@ -158,12 +216,7 @@ def residuals(restorer: Restorer, images: Tensor) -> tuple[Tensor, Tensor]:
     coarse one cannot hold is no departure.
     """
     restored = restore_scales(restorer, images)
-    seen = [
-        images
-        if scale == 1
-        else _enlarge(functional.avg_pool2d(images, scale), images.shape[-2], images.shape[-1])
-        for scale in restorer.settings.scales
-    ]
+    seen = [_enlarge(_shrink(images, scale), scale) for scale in restorer.settings.scales]
     return restored, torch.cat(seen, dim=1) - restored
 
 
@@ -222,7 +275,12 @@ def _bend() -> nn.LeakyReLU:
     return nn.LeakyReLU(0.2)
 
 
-def _enlarge(images: Tensor, height: int, width: int) -> Tensor:
-    return functional.interpolate(
-        images, size=(height, width), mode="bilinear", align_corners=False
-    )
+def _shrink(images: Tensor, scale: int) -> Tensor:
+    return functional.avg_pool2d(images, scale) if scale > 1 else images
+
+
+def _enlarge(images: Tensor, scale: int) -> Tensor:
+    """Enlarge (N, 1, h, w) so many times, bilinearly."""
+    if scale == 1:
+        return images
+    return functional.pixel_shuffle(between_blocks(images, scale), scale)
