@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
     },
     "variants": {
         "plain": {"model.restorer": "none", "labels.fracture_share": 0.5},
-        "memory": {"model.peer": "memory", "model.backbone": "test_efficientnet"},
+        "memory": {"model.peer": "memory"},
         "departures": {"model.peer": "departures"},
     },
 }

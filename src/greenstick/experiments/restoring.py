@@ -139,13 +139,23 @@ def _facts(job: Job) -> bytes:
 def tell_steps(
     progress: Callable[[TrainingProgress], None], batch: int
 ) -> Callable[[int, int], None]:
-    """Return what tells of steps done, (done, all), as a training tells of one epoch."""
-    start, first = time.perf_counter(), [0]
+    """Return what tells of steps done, (done, all), as a training tells of one epoch.
+
+    Steps that were done before an interruption took no time now; steps that are counted anew are
+    another course.
+    """
+    start, first, before = time.perf_counter(), 0, 0
 
     def tell(done: int, steps: int) -> None:
-        first[0] = first[0] or done - 1  # those done before an interruption took no time now
-        each = (time.perf_counter() - start) / (done - first[0])
-        left = each * (steps - done)
-        progress(TrainingProgress(0, 1, done, steps, batch / each, left, float("nan")))
+        nonlocal start, first, before
+        if not first or done <= before:
+            start, first = start if not first else time.perf_counter(), done
+        before = done
+        each = (time.perf_counter() - start) / (done - first + 1)
+        progress(
+            TrainingProgress(
+                0, 1, done, steps, batch / max(each, 1e-9), each * (steps - done), float("nan")
+            )
+        )
 
     return tell

@@ -133,6 +133,7 @@ class _Search:
                 model=settings.network(self.key.backbone),
                 recipe=settings.recipe,
                 restoring=settings.restoring,
+                peers=settings.peers,
                 seed=self.experiment.seed,
                 keep="nothing",
                 rivals=rivals if search.prune == "median" else (),

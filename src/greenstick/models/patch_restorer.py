@@ -101,14 +101,11 @@ class Restorer(nn.Module):
         seen = self._look(images, holes)
         reach, mix, change = self.last[0][0], self.last[0][1:], self.last[1]
         width = seen.fine.shape[1]
-        around = torch.cat(
-            [
-                _around(reach, seen.fine, slice(None, width)),
-                _around(reach, seen.wide, slice(width, None)),
-            ],
-            dim=1,
+        parts = (
+            _chosen(_around(reach, seen.fine, slice(None, width)), seen.hole),
+            _chosen(_around(reach, seen.wide, slice(width, None)), seen.hole),
         )
-        blocks = _chosen(seen.begun, seen.hole) + change(mix(_chosen(around, seen.hole)))
+        blocks = _chosen(seen.begun, seen.hole) + change(mix(torch.cat(parts, dim=1)))
         return functional.pixel_shuffle(blocks, _FINE)
 
     def _look(self, images: Tensor, holes: Tensor) -> "_Seen":
