@@ -11,7 +11,15 @@ from greenstick.experiments.exporting import export_model
 from greenstick.models.card import Card, read_card
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import build_classifier
+from greenstick.models.detector import build_detector
+from greenstick.models.detector_checkpoint import save_detector
+from greenstick.models.detector_settings import (
+    DetectorCard,
+    DetectorSettings,
+    read_detector_card,
+)
 from greenstick.models.settings import ClassifierSettings
+from greenstick.reading.boxes import compiled
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +79,30 @@ def test_wrong_formats_and_missing_films_are_refused(model: Path, tmp_path: Path
         export_model(model, "tensorrt", tmp_path / "out")
     with pytest.raises(GreenstickError, match="no radiographs to check"):
         export_model(model, "onnx", tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_detector_is_exported_quantized_and_found_with(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    settings = DetectorSettings(backbone="test_efficientnet", weights="none", width=16, depth=1)
+    made = build_detector(settings).eval()
+    card = DetectorCard(name="small", detector=settings, canvas_px=64)
+    folder = save_detector(tmp_path / "detector", made, card)
+    (tmp_path / "films").mkdir()
+    for n in range(34):
+        pixels = np.random.default_rng(n).integers(0, 255, (64, 64)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "films" / f"{n}.png")
+    canvas = np.asarray(Image.open(tmp_path / "films" / "0.png"))
+    plain = compiled(folder, card)(canvas[None, None].astype(np.float32) / np.float32(255))
+    for to, bound in (("openvino-bf16", 0.2), ("openvino-int8", 1.0)):
+        if to == "openvino-int8":
+            pytest.importorskip("nncf")
+        exported = export_model(folder, to, tmp_path / to, images=tmp_path / "films")
+        assert exported.differences["logits"] < bound
+        told = read_detector_card(tmp_path / to)
+        assert told.precision == ("bf16" if to == "openvino-bf16" else "f32")
+        found = compiled(tmp_path / to, told)(canvas[None, None].astype(np.float32) / 255)
+        np.testing.assert_allclose(found[1], plain[1], atol=bound)
+    for to in ("onnx", "torchscript"):
+        with pytest.raises(GreenstickError, match="A detector is not exported to"):
+            export_model(folder, to, tmp_path / to, images=tmp_path / "films")

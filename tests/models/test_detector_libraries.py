@@ -1,6 +1,7 @@
 """Detectors of other libraries keep the contract of the others, and give what they give there."""
 
 import builtins
+import re
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_first_stages_are_frozen_by_number(model: Detector) -> None:
     assert set() < frozen < more
 
 
-def settled(model: Detector) -> Detector:
+def settled(model: Detector, *, px: int = PX, images: int = 16) -> Detector:
     """Return a detector whose cells differ clearly, as a trained one's do.
 
     Statistics of batch norms are taken from images: a fresh network says nearly the same of all
@@ -117,26 +118,52 @@ def settled(model: Detector) -> Detector:
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.momentum = 1.0
     with torch.no_grad():
-        model.train()(torch.rand(16, 1, PX, PX))
+        model.train()(torch.rand(images, 1, px, px))
     return model.eval()
+
+
+def exported(model: Detector, folder: Path, images: torch.Tensor) -> list[Detections]:
+    """Return what ONNX Runtime and OpenVINO say of images with a detector's export."""
+    px = images.shape[-1]
+    save_detector(folder, model, card_of(model).model_copy(update={"canvas_px": px}))
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    by_onnx = session.run(["boxes", "logits"], {"images": images.numpy()})
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.compile_model(folder / "model.onnx", "CPU", options)
+    found = compiled({"images": images.numpy()})
+    both = (by_onnx, (found["boxes"], found["logits"]))
+    return [Detections(*(torch.from_numpy(np.array(one)) for one in each)) for each in both]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["yolov8n", "dfine_test"])
 def test_the_export_agrees(backbone: str, tmp_path: Path) -> None:
     model = settled(drawn(backbone))
-    save_detector(tmp_path, model, card_of(model))
     images = torch.rand(3, 1, PX, PX)
     with torch.no_grad():
         expected = model(images)
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    by_onnx = session.run(["boxes", "logits"], {"images": images.numpy()})
-    options = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(tmp_path / "model.onnx", "CPU", options)
-    found = compiled({"images": images.numpy()})
-    for boxes, logits in (by_onnx, (found["boxes"], found["logits"])):
+    for boxes, logits in exported(model, tmp_path, images):
         np.testing.assert_allclose(boxes / PX, expected.boxes / PX, atol=1e-4)
         np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["dfine_n", "rtdetr_v2_r18"])
+def test_the_export_of_a_published_set_agrees(backbone: str, tmp_path: Path) -> None:
+    """Queries of nearly equal score may change places, so each is sought among the export's."""
+    px = 256  # as many cells as queries, and a few more
+    model = settled(drawn(backbone), px=px, images=8)
+    images = torch.rand(1, 1, px, px)
+    with torch.no_grad():
+        expected = model(images)
+    wanted = torch.cat([expected.boxes / px, expected.logits], dim=-1)[0]
+    for found in exported(model, tmp_path, images):
+        there = torch.cat([found.boxes / px, found.logits], dim=-1)[0]
+        logits = torch.arange(wanted.shape[-1]) >= 4
+        bound = 1e-4 + 1e-4 * wanted.abs() * logits
+        agree = ((wanted[:, None] - there[None]).abs() <= bound[:, None]).all(-1)
+        assert agree.any(1).all()
+        assert agree.any(0).all()
 
 
 def test_yolo_gives_what_ultralytics_gives() -> None:
@@ -252,3 +279,28 @@ def test_the_core_imports_neither_library(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(builtins, "__import__", guarded)
     model = build_detector(DetectorSettings(backbone="yolox_nano", weights="none")).eval()
     assert isinstance(model(torch.rand(1, 1, 32, 32)), Detections)
+
+
+def documented_parameters() -> list[tuple[str, str]]:
+    """Return each network of a library with its millions of parameters, as the docs' table says."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "detection.md"
+    rows = [line.split("|") for line in page.read_text().splitlines() if line.startswith("| `")]
+    pairs: list[tuple[str, str]] = []
+    for row in rows:
+        names = re.findall(r"`(\w+)`", row[1])
+        if names and all(backend_of(name) for name in names):
+            millions = re.findall(r"([\d.]+) M\b", row[2])
+            pairs += zip(names, millions, strict=True)
+    return pairs
+
+
+@pytest.mark.parametrize(("backbone", "millions"), documented_parameters())
+def test_networks_have_as_many_parameters_as_the_docs_say(backbone: str, millions: str) -> None:
+    count = sum(value.numel() for value in drawn(backbone).parameters()) / 1e6
+    digits = len(millions.partition(".")[2])
+    assert f"{count:.{digits}f}" == millions
+
+
+def test_the_docs_count_every_published_network() -> None:
+    told = {name for name, _ in documented_parameters()}
+    assert told == {name for one in BACKENDS for name in one.backbones} - {"dfine_test"}

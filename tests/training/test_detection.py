@@ -72,6 +72,21 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     return Drawn(store, Rows(keys, labels, on_canvas))
 
 
+def test_it_stops_by_average_precision(drawn: Drawn, tmp_path: Path) -> None:
+    patience, most = 2, 40
+    recipe = SHORT.model_copy(update={"epochs": most, "lr": 0.008, "patience": patience})
+    recipe = recipe.model_copy(update={"schedule": "constant"})
+    result = fit_detector(drawn.data(24, 8), recipe, TINY, tmp_path, trainer_flags=CPU)
+    found = result.history["valid_ap"].to_list()
+    losses = result.history["valid_loss"].to_list()
+    ranks = [(ap, -loss) for ap, loss in zip(found, losses, strict=True)]  # equal ones by the loss
+    best = [ranks.index(max(ranks[: n + 1])) for n in range(len(ranks))]
+    without = [n - at for n, at in enumerate(best)]
+    assert len(found) < most
+    assert without[-1] == patience > max(without[:-1])
+    assert found[result.best_epoch] == max(found) > found[0]
+
+
 def test_it_learns_where_the_squares_are(drawn: Drawn, tmp_path: Path) -> None:
     recipe = SHORT.model_copy(update={"epochs": 9, "lr": 0.008})
     result = fit_detector(drawn.data(), recipe, TINY, tmp_path, trainer_flags=CPU)

@@ -16,7 +16,9 @@ Device = Literal["cpu", "onnx", "cuda"]
 @resumable
 def read(
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, a DICOMDIR.")],
-    model: Annotated[Path, typer.Option(help="A run folder, or one of its models.")],
+    model: Annotated[
+        Path, typer.Option(help="A run folder, one of its models, or a detector that answers.")
+    ],
     boxes_from: Annotated[
         Path | None, typer.Option(help="A detector's folder: show its boxes.")
     ] = None,
@@ -123,7 +125,9 @@ def _read_archive(
 
 @app.command(epilog="Example: greenstick export runs/x --to openvino -o exported")
 def export(
-    model: Annotated[Path, typer.Argument(help="A run folder, or one of its models.")],
+    model: Annotated[
+        Path, typer.Argument(help="A run folder, one of its models, or a detector's folder.")
+    ],
     to: Annotated[
         str, typer.Option(help="onnx, openvino, openvino-bf16, openvino-int8 or torchscript.")
     ] = "onnx",

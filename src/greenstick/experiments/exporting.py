@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from greenstick.cohorts.cohort import read_cohort
 from greenstick.errors import GreenstickError
 from greenstick.experiments.regions import regions_of
-from greenstick.models.card import NETWORK, Card, write_card
+from greenstick.models.card import CARD, NETWORK, write_card
 from greenstick.models.checkpoint import load_checkpoint
 from greenstick.models.departures_checkpoint import KIND
+from greenstick.models.detector import Detections
+from greenstick.models.detector_checkpoint import load_detector
+from greenstick.models.detector_settings import is_detector
 from greenstick.models.export import export_onnx
 from greenstick.models.export_check import check_export
 from greenstick.models.export_openvino import export_int8, export_openvino
 from greenstick.models.export_torchscript import export_torchscript
 from greenstick.models.familiar import read_familiar, write_familiar
+from greenstick.models.tiles import tile_corners
 from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.opening import open_region
 from greenstick.radiographs.region import Region
@@ -65,7 +69,7 @@ def export_model(
     Parameters
     ----------
     model
-        A run folder, or one of its models.
+        A run folder, one of its models, or a detector's folder (with ``images``).
     to
         One of :data:`Format`.
     output
@@ -85,6 +89,8 @@ def export_model(
             f"There is no format {to!r}.", remedy=f"Choose of {', '.join(get_args(Format))}."
         )
     folder = find_model(Path(model))
+    if is_detector(folder / CARD):
+        return _export_detector(folder, to, Path(output), images)
     if (folder / KIND).is_file():
         raise GreenstickError(
             f"{folder} holds a model of healthy images alone, which is ONNX only.",
@@ -96,7 +102,7 @@ def export_model(
     path = Path(output) / f"model.{_ENDINGS.get(to, 'xml')}"
     path.parent.mkdir(parents=True, exist_ok=True)
     size = card.canvas_px
-    canvases, where = _canvases(folder, card, images, "valid", _CHECKED)
+    canvases, where = _canvases(folder, size, images, "valid", _CHECKED)
     if to == "onnx":
         export_onnx(network, size, path)
     elif to in ("openvino", "openvino-bf16"):
@@ -104,7 +110,7 @@ def export_model(
     elif to == "torchscript":
         export_torchscript(network, size, path)
     else:
-        export_int8(network, size, path, _canvases(folder, card, images, "train", _QUANTIZED)[0])
+        export_int8(network, size, path, _canvases(folder, size, images, "train", _QUANTIZED)[0])
     differences = check_export(path, network, canvases, precision=card.precision)
     if to not in _COARSE and differences["logits"] > _TOLERANCE:
         path.unlink()
@@ -120,14 +126,50 @@ def export_model(
     return Exported(path, differences, len(canvases), where)
 
 
+def _export_detector(folder: Path, to: str, output: Path, images: Path | None) -> Exported:
+    """Write a detector as OpenVINO's files; its own ONNX file lies in its folder already.
+
+    Its canvases, or their tiles, are those of the images given. Which boxes a set detector makes
+    of nearly equal queries may change with the last digit, so it is not held to a bound.
+    """
+    if to in ("onnx", "torchscript"):
+        raise GreenstickError(
+            f"A detector is not exported to {to}.",
+            remedy=f"Take its {NETWORK} as it is, or one of openvino, openvino-bf16 and "
+            "openvino-int8.",
+        )
+    network, card = load_detector(folder)
+    if to == "openvino-bf16":
+        card = card.model_copy(update={"precision": "bf16"})
+    path, size, names = output / "model.xml", card.seen_px, Detections._fields
+    most = _QUANTIZED if to == "openvino-int8" else _CHECKED
+    canvases, where = _canvases(folder, card.canvas_px, images, "train", most)
+    corners = tile_corners(card.canvas_px, size)
+    tiles = np.concatenate([canvases[:, y : y + size, x : x + size] for x, y in corners])
+    seen = tiles[:: -(-len(tiles) // most)]
+    if to == "openvino-int8":
+        export_int8(network, size, path, seen, outputs=names)
+    else:
+        export_openvino(network, size, path, outputs=names)
+    differences = check_export(path, network, seen[:_CHECKED], precision=card.precision)
+    if to == "openvino" and not network.sets and differences["logits"] > _TOLERANCE:
+        path.unlink()
+        raise GreenstickError(
+            f"The exported network's logits differ by {differences['logits']:.2g}.",
+            remedy="Choose another format, and tell the authors the backbone's name.",
+        )
+    write_card(output, card)
+    return Exported(path, differences, min(len(seen), _CHECKED), where)
+
+
 def _canvases(
-    folder: Path, card: Card, images: Path | None, split: str, most: int
+    folder: Path, size: int, images: Path | None, split: str, most: int
 ) -> tuple[NDArray[np.uint8], str]:
     if images:
         films, where = [_Film(path) for path in walk([images], [])], str(images)
     else:
         films, where = _of_run(folder, split)
-    size, step = card.canvas_px, max(1, len(films) // most)
+    step = max(1, len(films) // most)
     canvases = []
     for film in films[::step]:
         try:

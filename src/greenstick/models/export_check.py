@@ -7,10 +7,9 @@ import numpy as np
 import openvino
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from greenstick.models.card import Precision
-from greenstick.models.classifier import Classifier
-from greenstick.models.ensemble import Ensemble
 from greenstick.models.export import quiet
 
 Floats = NDArray[np.float32]
@@ -20,7 +19,7 @@ Runner = Callable[[Floats, Sequence[str]], dict[str, Floats]]
 
 def check_export(
     path: Path | str,
-    model: Classifier | Ensemble,
+    model: nn.Module,
     canvases: NDArray[np.uint8],
     *,
     precision: Precision = "f32",

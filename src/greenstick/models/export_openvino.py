@@ -2,16 +2,16 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from torch import nn
 
 from greenstick.errors import GreenstickError
-from greenstick.models.classifier import Classifier
-from greenstick.models.ensemble import Ensemble
 from greenstick.models.export import export_onnx, quiet
 
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
@@ -21,7 +21,12 @@ FEWEST_IMAGES = 32
 
 
 def export_openvino(
-    model: Classifier | Ensemble, canvas_px: int, path: Path | str, *, half: bool = False
+    model: nn.Module,
+    canvas_px: int,
+    path: Path | str,
+    *,
+    half: bool = False,
+    outputs: Sequence[str] = (),
 ) -> Path:
     """Write a network as OpenVINO's ``.xml``, with its ``.bin`` of the same name beside it.
 
@@ -34,19 +39,23 @@ def export_openvino(
     half
         Whether weights are kept in float16: half the size. What is computed in stays a choice of
         the runtime.
+    outputs
+        As of :func:`~greenstick.models.export.export_onnx`.
 
     Returns
     -------
     path
     """
-    return _save(_convert(model, canvas_px), Path(path), half=half)
+    return _save(_convert(model, canvas_px, outputs), Path(path), half=half)
 
 
 def export_int8(
-    model: Classifier | Ensemble,
+    model: nn.Module,
     canvas_px: int,
     path: Path | str,
     images: NDArray[np.uint8],
+    *,
+    outputs: Sequence[str] = (),
 ) -> Path:
     """Write a network as OpenVINO's ``.xml`` in 8-bit integers, by post-training quantization.
 
@@ -60,6 +69,8 @@ def export_int8(
     images
         uint8 (n, canvas_px, canvas_px), typical ones, some hundreds: the ranges of values inside
         the network are taken from them. Never test rows.
+    outputs
+        As of :func:`~greenstick.models.export.export_onnx`.
 
     Returns
     -------
@@ -76,7 +87,7 @@ def export_int8(
             f"Quantizing to 8 bits needs {FEWEST_IMAGES} images or more, and got {len(images)}.",
             remedy="Give some hundreds of typical images, e.g. those of the training rows.",
         )
-    network = _convert(model, canvas_px)
+    network = _convert(model, canvas_px, outputs)
     with quiet():
         quantized = nncf.quantize(
             network,
@@ -123,11 +134,11 @@ def _as_input(canvas: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     return {"images": canvas[None, None].astype(np.float32) / np.float32(255.0)}
 
 
-def _convert(model: Classifier | Ensemble, canvas_px: int) -> Any:
+def _convert(model: nn.Module, canvas_px: int, outputs: Sequence[str]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         # The converter would do the same, and tell its makers of each use over the network.
         return openvino.Core().read_model(
-            export_onnx(model, canvas_px, Path(folder) / "model.onnx")
+            export_onnx(model, canvas_px, Path(folder) / "model.onnx", outputs=outputs)
         )
 
 
