@@ -24,6 +24,7 @@ from greenstick.models.card import read_card
 from greenstick.models.patch_restorer import restore
 from greenstick.models.patch_settings import RestorerSettings
 from greenstick.reading.reader import Reader
+from greenstick.reports.contents import read_contents
 
 SETTINGS: dict[str, Any] = {
     "model": {
@@ -91,6 +92,7 @@ def test_boxes_of_each_network_are_judged_by_one_prior_of_their_size(finished: R
     assert first.n_images == plain.n_images
     limits = [read_card(finished.model(name)).box_limits for name in ("test_resnet", "plain")]
     assert None not in limits
+    assert set(read_contents(finished.path).evidences) == {"test_resnet", "plain"}
 
 
 @pytest.mark.parametrize("name", ["memory", "departures"])

@@ -181,13 +181,18 @@ def read_contents(path: Path) -> RunContents:
         cards=_cards(path / "models"),
         models=_table(path / "models.parquet", ("model", "parameters", "ms_per_image")),
         trials=_table(path / "trials.parquet", ("trial", "params", "value", "state", "seconds")),
-        evidences={
-            file.stem: read_evidence(file) for file in sorted((path / "evidence").glob("*.json"))
-        },
+        evidences=_evidences(path / "evidence"),
         comparison=_comparison(path / "comparison.json"),
         learning_curves=_learning_curves(path / "learning_curve.json"),
         heat_boxes=_detection(path / "heat_boxes.json"),
     )
+
+
+def _evidences(folder: Path) -> dict[str, Evidence]:
+    """Return each network's; beside it may lie that of its classes and of its maps' boxes."""
+    files = sorted(folder.glob("*.json"))
+    others = (".classes.json", ".heat_boxes.json")
+    return {file.stem: read_evidence(file) for file in files if not file.name.endswith(others)}
 
 
 def _comparison(path: Path) -> Comparisons | None:
