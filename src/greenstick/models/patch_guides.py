@@ -56,7 +56,7 @@ def smooth_blocks(images: Tensor, holes: Tensor, patch_px: int) -> Tensor:
     holes may be (1, P, H, W): the same for all images.
     """
     sigma = patch_px / 3.0 / BLOCK_PX
-    kept = functional.avg_pool2d(1.0 - holes, BLOCK_PX)
+    kept = 1.0 - holes[..., ::BLOCK_PX, ::BLOCK_PX]
     seen = functional.avg_pool2d(images, BLOCK_PX) * kept
     around = blur(seen, sigma) / blur(kept, sigma).clamp_min(1e-4)
     return between_blocks(around.transpose(0, 1).flatten(0, 1)[:, None], BLOCK_PX)

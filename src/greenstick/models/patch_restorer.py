@@ -78,7 +78,8 @@ class Restorer(nn.Module):
             float32 (N, 1, H, W) in [0, 1], whole: what lies in the holes is taken out here. H and
             W are multiples of 8.
         holes
-            (N, P, H, W) of 0 and 1: those of each of P passes, restored each by itself.
+            (N, P, H, W) of 0 and 1, made of whole blocks of 4 px: those of each of P passes,
+            restored each by itself.
         """
         seen = self._look(images, holes)
         blocks = seen.begun + self.last(torch.cat([seen.fine, seen.wide], dim=1))
@@ -99,7 +100,10 @@ class Restorer(nn.Module):
             (1, P, H, W): every place is in the hole of one pass.
         """
         seen = self._look(images, holes)
-        reach, mix, change = self.last[0][0], self.last[0][1:], self.last[1]
+        before, change = self.last
+        assert isinstance(before, nn.Sequential)
+        reach, mix = before[0], before[1:]
+        assert isinstance(reach, nn.Conv2d)
         width = seen.fine.shape[1]
         parts = (
             _chosen(_around(reach, seen.fine, slice(None, width)), seen.hole),
@@ -109,10 +113,10 @@ class Restorer(nn.Module):
         return functional.pixel_shuffle(blocks, _FINE)
 
     def _look(self, images: Tensor, holes: Tensor) -> "_Seen":
-        hole = functional.avg_pool2d(holes.to(images), _FINE).transpose(0, 1)[:, :, None]
+        hole = holes[..., ::_FINE, ::_FINE].to(images).transpose(0, 1)[:, :, None]  # whole blocks
         smooth = smooth_blocks(images, holes, self.settings.patch_px)
         plain = functional.pixel_unshuffle(images, _FINE)
-        begun = smooth.unflatten(0, (*hole.shape[:1], -1)) * hole + plain * (1.0 - hole)
+        begun = smooth.reshape(len(hole), -1, *smooth.shape[1:]) * hole + plain * (1.0 - hole)
         begun = begun.flatten(0, 1)
         fine = self.first(self._told(images, begun, hole))
         second = self.second(fine)
@@ -169,7 +173,7 @@ def _around(reach: nn.Conv2d, values: Tensor, channels: slice) -> Tensor:
         values,
         reach.weight[channels],
         reach.bias[channels],
-        padding=reach.padding,  # type: ignore[arg-type]
+        padding=reach.padding,
         groups=values.shape[1],
     )
 
