@@ -24,14 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install ## Draw a cohort, train, calibrate, test on unseen patients, report (3 minutes)
 	$(BIN)/greenstick demo -o runs/demo --overwrite
 
-# In two halves, so that no process piles up the stores and networks of all tests. Late in one long run
-# a process was lost to a SIGSEGV raised by the kernel (Linux 6.18) as a child ended; that
-# restartable sequences are the cause is suspected only, so glibc is told to leave them alone.
-SLOW_TESTS := tests/experiments tests/training tests/cohorts tests/evidence
-test: export GLIBC_TUNABLES := glibc.pthread.rseq=0
 test: install ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(SLOW_TESTS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(addprefix --ignore=,$(SLOW_TESTS))
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 lint: install ## Style, types, the one-way flow, tests that assert nothing
 	$(BIN)/ruff check .

@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 from PIL import Image
 
@@ -29,6 +28,7 @@ from greenstick.models.detector import Detector, build_detector
 from greenstick.models.detector_checkpoint import load_detector, save_detector
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings
 from greenstick.models.merging import merge
+from greenstick.openvino_core import openvino_core
 from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.opening import open_radiograph
 
@@ -121,9 +121,9 @@ def find(model: Detector, card: DetectorCard, folder: Path, paths: list[Path]) -
     """Print the times from file to boxes, one image at a time, on one thread."""
     torch.set_num_threads(1)
     options = {"INFERENCE_NUM_THREADS": "1", "INFERENCE_PRECISION_HINT": "f32"}
-    network = openvino.Core().read_model(folder / "model.onnx")
+    network = openvino_core().read_model(folder / "model.onnx")
     network.reshape([1, 1, card.canvas_px, card.canvas_px])
-    compiled = openvino.compile_model(network, "CPU", options)
+    compiled = openvino_core().compile_model(network, "CPU", options)
     model = model.eval().to(memory_format=torch.channels_last)
     times: dict[str, list[float]] = defaultdict(list)
     worst = 0.0

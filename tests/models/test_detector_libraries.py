@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import openvino
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -19,6 +18,7 @@ from greenstick.models.detector_backends import BACKENDS, backend_of, needed_bac
 from greenstick.models.detector_checkpoint import load_detector, save_detector
 from greenstick.models.detector_parts import TrueBatch
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings
+from greenstick.openvino_core import openvino_core
 
 CLASSES = ("wrist", "ankle")
 PX = 64
@@ -129,7 +129,7 @@ def exported(model: Detector, folder: Path, images: torch.Tensor) -> list[Detect
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     by_onnx = session.run(["boxes", "logits"], {"images": images.numpy()})
     options = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(folder / "model.onnx", "CPU", options)
+    compiled = openvino_core().compile_model(folder / "model.onnx", "CPU", options)
     found = compiled({"images": images.numpy()})
     both = (by_onnx, (found["boxes"], found["logits"]))
     return [Detections(*(torch.from_numpy(np.array(one)) for one in each)) for each in both]

@@ -8,6 +8,7 @@ import pytest
 
 from greenstick.errors import GreenstickError
 from greenstick.models.card import CARD, Precision
+from greenstick.openvino_core import openvino_core
 from greenstick.reading.reader import Reader, digest_of
 from greenstick.reading.runtime import Device, Runtime
 
@@ -69,7 +70,7 @@ def test_a_reader_takes_what_was_exported_for_openvino(
 ) -> None:
     model, exported = make_model(), scans.parent / "exported"
     exported.mkdir()
-    openvino.save_model(openvino.Core().read_model(model / "model.onnx"), exported / "model.xml")
+    openvino.save_model(openvino_core().read_model(model / "model.onnx"), exported / "model.xml")
     (exported / CARD).write_bytes((model / CARD).read_bytes())
     expected, found = (Reader(f, threads=1)(scans / "dark.png") for f in (model, exported))
     assert found.probability == pytest.approx(expected.probability, abs=1e-3)

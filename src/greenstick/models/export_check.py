@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from greenstick.models.card import Precision
 from greenstick.models.export import quiet
+from greenstick.openvino_core import openvino_core
 
 Floats = NDArray[np.float32]
 #: One image and the outputs' names in order, to the outputs.
@@ -62,8 +62,9 @@ def _runner(path: Path, precision: Precision) -> Runner:
 
 
 def _openvino(path: Path, precision: Precision) -> Runner:
-    network = openvino.Core().read_model(path)
-    compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    core = openvino_core()
+    options = {"INFERENCE_PRECISION_HINT": precision}
+    compiled = core.compile_model(core.read_model(path), "CPU", options)
 
     def run(image: Floats, names: Sequence[str]) -> dict[str, Floats]:
         found = compiled({"images": image})

@@ -13,6 +13,7 @@ from torch import nn
 
 from greenstick.errors import GreenstickError
 from greenstick.models.export import export_onnx, quiet
+from greenstick.openvino_core import openvino_core
 
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
 _NO_OPERATION = ("Constant", "Parameter")
@@ -137,7 +138,7 @@ def _as_input(canvas: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
 def _convert(model: nn.Module, canvas_px: int, outputs: Sequence[str]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         # The converter would do the same, and tell its makers of each use over the network.
-        return openvino.Core().read_model(
+        return openvino_core().read_model(
             export_onnx(model, canvas_px, Path(folder) / "model.onnx", outputs=outputs)
         )
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
 from greenstick.models.card import NETWORK, Precision
 from greenstick.models.merging import Merged
+from greenstick.openvino_core import openvino_core
 from greenstick.reading.onnx_runtime import Floats, Infer, by_onnx_runtime
 
 Device = Literal["cpu", "onnx", "cuda"]
@@ -139,7 +139,7 @@ def _by_openvino(
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     if threads:
         options["INFERENCE_NUM_THREADS"] = str(threads)
-    core = openvino.Core()
+    core = openvino_core()
     network = core.read_model(path)
     names = [output.get_any_name() for output in network.outputs]
     network.reshape(shape)
