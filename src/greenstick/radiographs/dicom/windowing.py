@@ -83,7 +83,8 @@ def _looked_up(table: NDArray[np.float32], stored: NDArray[Any], low: int) -> ND
 
 def _places(stored: NDArray[Any], low: int) -> NDArray[np.intp]:
     # Wide at once: the difference of two signed values may not fit their own type.
-    return np.subtract(stored, low, dtype=np.intp)
+    places: NDArray[np.intp] = np.subtract(stored, low, dtype=np.intp)
+    return places
 
 
 def _voi(values: Floats, file: pydicom.Dataset, counts: NDArray[np.bool_]) -> Floats:
