@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from greenstick.cohorts.cohort import Cohort, read_cohort
-from greenstick.evidence.comparison import compare
+from greenstick.evidence.comparison import Difference, compare
 from greenstick.experiments.exporting import export_model
 from greenstick.models.checkpoint import load_checkpoint
 from greenstick.radiographs.canvas import fit
@@ -150,12 +150,18 @@ def show(rows: Cohort, found: dict[str, list[float]]) -> None:
         table.add_row(
             name,
             f"{auroc.second:.4f}",
-            f"{auroc.difference:+.4f} [{auroc.lower:+.4f}, {auroc.upper:+.4f}]",
+            told(auroc),
             *(f"{v:.4f}" for v in (moved.mean(), np.median(moved), np.quantile(moved, 0.95))),
             f"{moved.max():.4f}",
         )
     labels = rows.table["label"]
     Console(width=140).print(f"{len(labels)} films, {labels.sum()} with a fracture", table)
+
+
+def told(found: Difference) -> str:
+    if found.difference is None or found.lower is None or found.upper is None:
+        return found.method
+    return f"{found.difference:+.4f} [{found.lower:+.4f}, {found.upper:+.4f}]"
 
 
 def show_real(ways: Ways) -> None:

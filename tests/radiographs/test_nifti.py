@@ -72,3 +72,12 @@ def test_size_is_limited(film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(nifti, "MAX_PIXELS", 100)
     with pytest.raises(GreenstickError, match="unpacks to more"):
         open_nifti(path)
+
+
+def test_a_gzip_bomb_is_left_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "film.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((1000, 800), np.float32), np.eye(4)), path)
+    open_nifti(path)
+    monkeypatch.setattr(nifti, "MAX_PIXELS", 100_000)
+    with pytest.raises(GreenstickError, match="unpacks to more than"):
+        open_nifti(path)

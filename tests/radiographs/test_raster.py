@@ -127,6 +127,49 @@ def test_a_cut_jpeg_is_refused_though_pillow_was_told_to_be_lenient(
     assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
+def textured_jpeg(path: Path) -> bytes:
+    """Write a film with grain, as real ones have it; return its bytes."""
+    rows, columns = np.mgrid[0:241, 0:203]
+    grain = np.random.default_rng(0).normal(0, 6, rows.shape)
+    values = 90 + 60 * np.sin(rows / 19) * np.cos(columns / 23) + grain
+    Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).save(path, "JPEG", quality=88)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("wanted", [None, 48])
+def test_a_jpeg_that_lacks_a_run_of_its_bytes_is_refused(
+    wanted: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.jpg"
+    content = textured_jpeg(path)
+    open_raster(path, wanted)
+    for share in (0.2, 0.5, 0.8):
+        start = int(share * len(content))
+        path.write_bytes(content[:start] + content[start + 300 :])
+        with pytest.raises(GreenstickError, match="does not decode to its last row"):
+            open_raster(path, wanted)
+    for lost in (40, 400):  # within the last rows of blocks, and closed again
+        path.write_bytes(content[:-lost] + b"\xff\xd9")
+        with pytest.raises(GreenstickError, match="does not decode to its last row"):
+            open_raster(path, wanted)
+
+
+def test_what_stands_around_a_jpegs_picture_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "film.jpg"
+    content = textured_jpeg(path)
+    expected = open_raster(path).pixels
+    thumbnail = b"\xff\xe1" + (len(content) // 8 + 2).to_bytes(2, "big")
+    thumbnail += content[: len(content) // 8 - 2] + b"\xff\xd9"
+    for odd in (
+        content[:2] + thumbnail + content[2:],
+        content[:-2] + b"\xff" * 20 + b"\xff\xd9",
+        content + b"\0" * 33,
+        content + content,
+    ):
+        path.write_bytes(odd)
+        np.testing.assert_array_equal(open_raster(path).pixels, expected)
+
+
 def test_a_whole_mid_gray_jpeg_is_not_taken_for_a_cut_one(tmp_path: Path) -> None:
     Image.new("L", (80, 80), 128).save(tmp_path / "film.jpg")
     assert open_raster(tmp_path / "film.jpg").pixels.max() == np.float32(128 / 255)

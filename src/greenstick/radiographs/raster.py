@@ -68,7 +68,7 @@ def _read(image: Image.Image, path: Path, at_least_px: int | None) -> Radiograph
     reduction = _draft(image, at_least_px)
     inverted = _is_min_white(image)
     image.load()
-    if image.format == "JPEG" and _is_cut(image, path):
+    if image.format == "JPEG" and _is_cut(image, path, reduction.factor):
         raise OSError("truncated before its end mark")
     shown = ImageOps.exif_transpose(image)
     gray, colored = _to_gray(shown, path)
@@ -136,10 +136,10 @@ def _over_black(gray: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.composite(gray, Image.new("L", gray.size, 0), alpha)
 
 
-def _is_cut(image: Image.Image, path: Path) -> bool:
+def _is_cut(image: Image.Image, path: Path, factor: int) -> bool:
     def decode(content: bytes) -> NDArray[np.uint8]:
         with Image.open(BytesIO(content), formats=("JPEG",)) as other:
-            other.draft(image.mode, image.size)
+            other.draft(image.mode, (max(1, other.width // factor), max(1, other.height // factor)))
             return np.asarray(other.getchannel(0))
 
     values = np.asarray(image.getchannel(0))
