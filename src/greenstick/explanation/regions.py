@@ -61,8 +61,11 @@ def regions(
     factor = _FINE_PX / max(seen.width, seen.height)
     size = (max(1, round(seen.width * factor)), max(1, round(seen.height * factor)))
     fine = expit(heat.placement.map_of_region(heat.logits, size))
+    glows = fine >= threshold
+    if not glows.any():  # as on most films; what follows takes longer than all before
+        return []
     limits = _limits(heat, sides, factor)
-    labels, _ = ndimage.label(fine >= threshold)
+    labels, _ = ndimage.label(glows)
     found = []
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         within = np.where(labels[box] == label, fine[box], 0.0)
