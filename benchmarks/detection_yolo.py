@@ -2,8 +2,10 @@
 
 The network is drawn from a seed, and its scores are spread so that some boxes are sure; the time
 of its layers does not depend on what was learned. ``--model`` takes a trained one. Both look at
-one image at a time on one thread of the CPU, with the same confidence and merging. Two questions:
-does the same canvas give the same boxes, and how long does each take from a file on? Run with
+one image at a time on one thread of the CPU, with the same confidence and merging; ours in float32,
+in bfloat16 and, with ``--int8``, in integers, as ``greenstick export`` makes them. Two questions:
+does the same canvas give the same boxes, and how much processor time does each take from a file on
+(all threads of the process; other jobs of the machine hardly change it)? Run with
 ``python benchmarks/detection_yolo.py`` (needs ``greenstick[yolo]``, which is AGPL-3.0).
 """
 
@@ -22,7 +24,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from detection import pictures
-from greenstick.models.card import NETWORK
+from greenstick.experiments.exporting import export_model
+from greenstick.models.card import Precision
 from greenstick.models.detector import Detector, build_detector
 from greenstick.models.detector_checkpoint import load_detector, save_detector
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings
@@ -30,7 +33,7 @@ from greenstick.models.finding import on_original
 from greenstick.models.merging import Merged, merge
 from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.opening import open_radiograph
-from greenstick.reading.runtime import Runtime
+from greenstick.reading.runtime import Runtime, network_in
 
 #: What predict does unless told otherwise.
 CONFIDENCE, IOU, MOST = 0.25, 0.7, 300
@@ -93,27 +96,28 @@ def predict(yolo: Any, source: str | NDArray[np.uint8], size_px: int) -> Merged:
 class Ours:
     """From file to boxes as a reader does it; notes what each step takes."""
 
-    def __init__(self, folder: Path, card: DetectorCard) -> None:
+    def __init__(self, folder: Path, card: DetectorCard, precision: Precision = "f32") -> None:
         self.size_px = card.canvas_px
-        self.runtime = Runtime(folder / NETWORK, card.canvas_px, threads=1)
+        network = network_in(folder)
+        self.runtime = Runtime(network, card.canvas_px, threads=1, precision=precision)
         self.steps: dict[str, list[float]] = defaultdict(list)
 
     def on_canvas(self, canvas: NDArray[np.uint8]) -> Merged:
         """Find boxes on a canvas, in its pixels."""
-        begin = time.perf_counter()
+        begin = time.process_time()
         values = self.runtime.values(canvas[None, None].astype(np.float32) / np.float32(255))
-        middle = time.perf_counter()
+        middle = time.process_time()
         scores = 1 / (1 + np.exp(-values["logits"][0]))
         found = merge(values["boxes"][0], scores, iou=IOU, most=MOST, least=CONFIDENCE)
         self.steps["network"].append(middle - begin)
-        self.steps["merge"].append(time.perf_counter() - middle)
+        self.steps["merge"].append(time.process_time() - middle)
         return found
 
     def __call__(self, path: Path) -> Merged:
         """Find boxes on a file, in pixels of the original."""
-        begin = time.perf_counter()
+        begin = time.process_time()
         canvas, placement = fit(open_radiograph(path), self.size_px)
-        self.steps["decode and fit"].append(time.perf_counter() - begin)
+        self.steps["decode and fit"].append(time.process_time() - begin)
         return on_original(self.on_canvas(canvas), placement)
 
 
@@ -127,13 +131,33 @@ def gap(one: Merged, other: Merged) -> float:
     return float(max(apart.min(0).max(), apart.min(1).max()))
 
 
+def compare_boxes(ours: Ours, yolo: Any, paths: list[Path]) -> str:
+    """Return how far the boxes of both are apart on the same canvases."""
+    same, count = [], 0
+    for path in paths:
+        canvas, _ = fit(open_radiograph(path), ours.size_px)
+        # predict cuts boxes at the picture's edges, as on_original does.
+        found = ours.on_canvas(canvas)
+        found = replace(found, corners=np.clip(found.corners, 0, ours.size_px))
+        count += len(found.scores)
+        same.append(gap(found, predict(yolo, np.dstack([canvas] * 3), ours.size_px)))
+    ours.steps.clear()
+    within = sum(one < 1 for one in same)
+    largest = max((one for one in same if np.isfinite(one)), default=0.0)
+    return (
+        f"{count} boxes on the same canvases; within a pixel on {within} of {len(same)} images; "
+        f"largest gap {largest:.3f} px, where as many are found"
+    )
+
+
 def main() -> None:
-    """Compare boxes on equal canvases, then time both from file to boxes, by turns."""
+    """Compare boxes on equal canvases, then time all from file to boxes, by turns."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--size", type=int, default=640)
     parser.add_argument("--backbone", default="yolov8n")
     parser.add_argument("--model", type=Path, help="a YOLOv8's folder of yours")
+    parser.add_argument("--int8", action="store_true", help="quantize too (needs NNCF; minutes)")
     given = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -143,38 +167,41 @@ def main() -> None:
             model, card = load_detector(folder)
         else:
             model, card = drawn(given.backbone, given.size, folder, paths)
-        yolo, ours = theirs(model, card.detector.backbone), Ours(folder, card)
-        same, count = [], 0
+        yolo = theirs(model, card.detector.backbone)
+        ways = {"float32": Ours(folder, card), "bfloat16": Ours(folder, card, "bf16")}
+        if given.int8:
+            films = Path(name) / "films"
+            films.mkdir()
+            for path in pictures(Path(name), given.images + 40)[given.images :]:
+                (films / path.name).symlink_to(path)
+            export_model(folder, "openvino-int8", Path(name) / "int8", images=films)
+            ways["integers"] = Ours(Path(name) / "int8", card)
+        for how, ours in ways.items():
+            print(f"{how}: {compare_boxes(ours, yolo, paths)}")
+        times: dict[str, list[float]] = {way: [] for way in (*ways, "ultralytics")}
         for path in paths:
-            canvas, _ = fit(open_radiograph(path), card.canvas_px)
-            # predict cuts boxes at the picture's edges, as on_original does.
-            found = ours.on_canvas(canvas)
-            found = replace(found, corners=np.clip(found.corners, 0, card.canvas_px))
-            count += len(found.scores)
-            same.append(gap(found, predict(yolo, np.dstack([canvas] * 3), card.canvas_px)))
-        within = sum(one < 1 for one in same)
-        print(f"the same canvas: {count} boxes; within a pixel on {within} of {len(same)} images")
-        print(f"  largest gap {max((one for one in same if np.isfinite(one)), default=0.0):.4f} px")
-        ours.steps.clear()
-        times: dict[str, list[float]] = {"ours": [], "ultralytics": []}
-        for path in paths:
-            begin = time.perf_counter()
-            ours(path)
-            middle = time.perf_counter()
+            for how, ours in ways.items():
+                begin = time.process_time()
+                ours(path)
+                times[how].append(time.process_time() - begin)
+            begin = time.process_time()
             predict(yolo, str(path), card.canvas_px)
-            times["ours"].append(middle - begin)
-            times["ultralytics"].append(time.perf_counter() - middle)
-        report(times, ours)
+            times["ultralytics"].append(time.process_time() - begin)
+        report(times, ways)
 
 
-def report(times: dict[str, list[float]], ours: Ours) -> None:
+def report(times: dict[str, list[float]], ways: dict[str, Ours]) -> None:
     """Print medians in milliseconds, and how many times as fast ours is."""
-    steps = {name: 1000 * statistics.median(each) for name, each in ours.steps.items()}
-    whole = {name: 1000 * statistics.median(each) for name, each in times.items()}
-    ratios = np.divide(times["ultralytics"], times["ours"])
-    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-    print("; ".join(f"{name} {value:.1f} ms" for name, value in (whole | steps).items()))
-    print(f"ours is {middle:.2f} times as fast (quartiles {low:.2f} to {high:.2f})")
+    theirs = np.array(times["ultralytics"])
+    print(f"ultralytics: {1000 * np.median(theirs):.1f} ms")
+    for how, ours in ways.items():
+        steps = {name: 1000 * statistics.median(each) for name, each in ours.steps.items()}
+        low, middle, high = np.quantile(theirs / times[how], [0.25, 0.5, 0.75])
+        told = "; ".join(f"{name} {value:.1f} ms" for name, value in steps.items())
+        print(
+            f"{how}: {1000 * statistics.median(times[how]):.1f} ms ({told}), {middle:.2f} times as "
+            f"fast (quartiles {low:.2f} to {high:.2f})"
+        )
 
 
 if __name__ == "__main__":

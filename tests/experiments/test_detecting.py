@@ -1,6 +1,7 @@
 """From a cohort to a detector, and from a detector to boxes that are judged."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from greenstick.errors import GreenstickError
 from greenstick.experiments.detecting import (
     DEFAULTS,
     box_classes,
+    calibrate_detector,
     decode,
     detector_recipe,
     find_in_cohort,
@@ -32,6 +34,7 @@ from greenstick.models.detector_settings import (
     manner_of,
     read_detector_card,
 )
+from greenstick.reading.reader import Reader
 from greenstick.training.find import find_boxes
 from greenstick.training.recipe import Augmentation
 
@@ -130,6 +133,32 @@ def test_boxes_of_test_images_are_found_and_judged(
     evidence = json.loads((tmp_path / "detection.json").read_text(encoding="utf-8"))
     assert evidence["average_precision"][0]["value"] > 0.3
     assert (evidence["n_images"], evidence["n_fractured"]) == (8, 6)
+
+
+def test_a_detector_answers_once_it_is_held_against_images_without_a_fracture(
+    trained: Path, squares: Path, tmp_path: Path
+) -> None:
+    assert read_detector_card(trained).answer is None  # two such images are too few
+    alone = tmp_path / "alone"
+    shutil.copytree(trained, alone)
+    with pytest.raises(GreenstickError, match="6 show a fracture and 2 none"):
+        calibrate_detector(read_cohort(squares), alone)
+    cohort, everything = read_cohort(squares), squares.parent / "all.parquet"
+    more = cohort.with_table(cohort.table.with_columns(split=pl.lit("test")))
+    write_cohort(more, everything)
+    words = ["detector", "calibrate", str(everything), "--model", str(alone), "--split", "test"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "fitted on 48 images of 'test', 36 with a fracture" in " ".join(result.output.split())
+    answer = read_detector_card(alone).answer
+    assert answer is not None
+    assert (answer.fitted_on, answer.n, answer.n_positive) == ("test", 48, 36)
+    reader = Reader(alone, threads=1)
+    found = [reader(path) for path in more.paths()[:16]]
+    right = [(one.decision == "fracture") == (n % 4 > 0) for n, one in enumerate(found)]
+    assert sum(right) >= 12
+    assert all(one.boxes == () for one in found if one.decision == "no fracture")
+    assert all(one.boxes for one in found if one.decision == "fracture")
 
 
 def test_several_classes_are_found_and_judged_each(
