@@ -92,7 +92,7 @@ def test_boxes_of_each_network_are_judged_by_one_prior_of_their_size(finished: R
     assert first.n_images == plain.n_images
     limits = [read_card(finished.model(name)).box_limits for name in ("test_resnet", "plain")]
     assert None not in limits
-    assert set(read_contents(finished.path).evidences) == {"test_resnet", "plain"}
+    assert set(read_contents(finished.path).evidences) == {"test_resnet", *SETTINGS["variants"]}
 
 
 @pytest.mark.parametrize("name", ["memory", "departures"])
@@ -156,6 +156,16 @@ def _job(experiment: Experiment) -> Job:
         keep="nothing",
     )
     return Job(settings, pl.DataFrame())
+
+
+def test_networks_with_fewer_fractures_share_the_restorer(experiment_on: Any, spots: Path) -> None:
+    cohort = read_cohort(spots)
+    images = cohort.table.select("image", split=pl.lit("train"))
+    settings = _job(experiment_on(spots, **SETTINGS)).settings
+    few = take_fractures(images, cohort, 0.25, seed=0)
+    assert few.height < images.height
+    (shared,) = restoring.restorer_jobs([Job(settings, images), Job(settings, few)], cohort)
+    assert set(shared.images["image"]) == set(cohort.table.filter(label=0)["image"])
 
 
 def test_one_restorer_is_trained_for_all_that_share_it(finished: RunFolder) -> None:

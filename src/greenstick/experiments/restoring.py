@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.pixels import default_cache
 from greenstick.errors import GreenstickError
 from greenstick.experiments.jobs import Job
@@ -28,19 +29,21 @@ _FORMAT = 1
 _MOST_HELD_BACK = 200
 
 
-def restorer_jobs(jobs: Sequence[Job]) -> list[Job]:
+def restorer_jobs(jobs: Sequence[Job], cohort: Cohort) -> list[Job]:
     """Return the jobs that train what other jobs' networks need, each restorer once.
 
-    Networks that differ in anything but the restorer, its training, its seed and the rows share
-    one.
+    Networks that differ in anything but the restorer, its training, its seed and the healthy rows
+    share one.
     """
+    healthy = cohort.table.filter(pl.col("label") == 0)["image"].implode()
     found: dict[str, Job] = {}
     for job in jobs:
         if job.settings.model.needs_restorer is None:
             continue
-        name = f"restorer-{_digest(job)[:12]}"
+        rows = job.images.filter(pl.col("split") != "test", pl.col("image").is_in(healthy))
+        name = f"restorer-{_digest(job, rows)[:12]}"
         settings = job.settings.model_copy(update={"name": name, "keep": "restorer", "rivals": ()})
-        found.setdefault(name, Job(settings, job.images.filter(pl.col("split") != "test")))
+        found.setdefault(name, Job(settings, rows))
     return list(found.values())
 
 
@@ -121,10 +124,9 @@ def _folder(job: Job, healthy: Sequence[bytes], held_back: Sequence[bytes]) -> P
     return default_cache() / RESTORERS / digest.hexdigest()
 
 
-def _digest(job: Job) -> str:
-    rows = job.images.filter(pl.col("split") != "test").select("image", "split")
+def _digest(job: Job, healthy: pl.DataFrame) -> str:
     digest = hashlib.blake2b(_facts(job), digest_size=16)
-    digest.update(rows.write_csv().encode())
+    digest.update(healthy.select("image", "split").write_csv().encode())
     return digest.hexdigest()
 
 

@@ -41,7 +41,7 @@ def train_all(
         folds = plan_folds(cohort, splits, tuned)
         jobs = [job for fold in folds for job in (*fold.jobs, *_shares(fold, cohort, experiment))]
         open_test(run)
-        crew.do(restorer_jobs(jobs))  # one that fails will tell those that need it why
+        crew.do(restorer_jobs(jobs, cohort))  # one that fails will tell those that need it why
         return folds, crew.do(jobs)
 
 
