@@ -79,3 +79,12 @@ def test_a_reader_takes_what_was_exported_for_openvino(
     weights[-1] ^= 1
     (exported / "model.bin").write_bytes(weights)
     assert digest_of(exported) != before
+
+
+def test_one_output_alone_is_what_it_is_among_all(make_model: Callable[..., Path]) -> None:
+    path = make_model() / "model.onnx"
+    images = np.random.default_rng(0).random((1, 1, 96, 96), np.float32)
+    whole, part = Runtime(path, 96, threads=1), Runtime(path, 96, threads=1, only="maps")
+    assert part.outputs == ["maps"]
+    np.testing.assert_array_equal(part.values(images)["maps"], whole.values(images)["maps"])
+    assert Runtime(path, 96, threads=1, only="no such output").outputs == whole.outputs

@@ -27,7 +27,7 @@ def note_familiar(folder: Path, fold: Fold, cohort: Cohort, pixels: Pixels) -> N
     they are, the level at which nothing is read from them varied. Nothing is written where there
     are too few of either, or where the network does not say how an image looks.
     """
-    runtime = Runtime(folder / NETWORK, read_card(folder).canvas_px)
+    runtime = Runtime(folder / NETWORK, read_card(folder).canvas_px, only="look")
     if "look" not in runtime.outputs:
         return
     dice = np.random.default_rng(0)
@@ -65,9 +65,7 @@ def _looks(
     for key in keys:
         image = pixels.store.gather([key]).astype(np.float32)[:, None] / np.float32(255.0)
         for looks, shown in ((plain, image), (varied, _vary(image, dice))):
-            look = runtime(shown).look
-            assert look is not None
-            looks.append(look[0])
+            looks.append(runtime.values(shown)["look"][0])
     return _Looks(np.array(plain, np.float32), np.array(varied, np.float32))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import openvino
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
@@ -77,6 +78,9 @@ class Runtime:
         ``"cpu"`` (OpenVINO), ``"onnx"`` (ONNX Runtime on the CPU) or ``"cuda"`` (on a GPU).
     precision
         Of what OpenVINO computes: ``"f32"``, with which models are tested, or ``"bf16"``.
+    only
+        An output that OpenVINO computes alone, without the layers that others need; all outputs
+        where it is empty, or the network has none of this name.
 
     Attributes
     ----------
@@ -98,6 +102,7 @@ class Runtime:
         threads: int = 0,
         device: Device = "cpu",
         precision: Precision = "f32",
+        only: str = "",
     ) -> None:
         if not path.is_file():
             raise GreenstickError(
@@ -107,7 +112,7 @@ class Runtime:
         try:
             if device == "cpu":
                 shape = [batch, 1, canvas_px, canvas_px]
-                self.outputs, self._infer = _by_openvino(path, shape, threads, precision)
+                self.outputs, self._infer = _by_openvino(path, shape, threads, precision, only)
             else:
                 self.outputs, self._infer = by_onnx_runtime(path, device, threads)
         except RuntimeError as error:
@@ -133,7 +138,7 @@ def _joined(values: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32]
 
 
 def _by_openvino(
-    path: Path, shape: list[int], threads: int, precision: Precision
+    path: Path, shape: list[int], threads: int, precision: Precision, only: str
 ) -> tuple[list[str], Infer]:
     # Full precision unless asked otherwise: what is read must be what was tested.
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
@@ -141,6 +146,9 @@ def _by_openvino(
         options["INFERENCE_NUM_THREADS"] = str(threads)
     core = openvino_core()
     network = core.read_model(path)
+    wanted = [output for output in network.outputs if only in output.get_names()]
+    if wanted:
+        network = openvino.Model(wanted, network.get_parameters())
     names = [output.get_any_name() for output in network.outputs]
     network.reshape(shape)
     request = core.compile_model(network, "CPU", options).create_infer_request()
