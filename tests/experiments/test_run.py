@@ -140,7 +140,9 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
         with pytest.raises(KeyboardInterrupt):
             run(experiment_on(spots), folder)
     assert not (folder / "evidence.json").exists()
+    first = json.loads((folder / "environment.json").read_text())["seconds of training"]
     run(experiment_on(spots), folder)
+    assert json.loads((folder / "environment.json").read_text())["seconds of training"] > first > 0
     again, before = (pl.read_parquet(f / "scores.parquet") for f in (folder, finished))
     assert again.drop("image").equals(before.drop("image"))
 

@@ -1,5 +1,6 @@
 """Run an experiment: from a cohort to evidence, stage by stage, in a run folder."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,12 +118,16 @@ def run_experiment(
 
 
 class _Stages:
-    """Announces each stage and keeps the seconds it took in ``environment.json``."""
+    """Announces each stage and keeps the seconds it took in ``environment.json``.
+
+    Those of an earlier call that was stopped count too, but for one that was killed.
+    """
 
     def __init__(self, run: RunFolder, console: Console, seed: int) -> None:
         self._path = run / "environment.json"
         self._console = console
         self._environment: dict[str, object] = dict(describe_environment(seed))
+        self._before = json.loads(self._path.read_text()) if self._path.is_file() else {}
 
     def note(self, name: str, value: object) -> None:
         """Keep what else is to be known of the run, where there is anything."""
@@ -133,11 +138,13 @@ class _Stages:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         self._console.print(f"[bold]{name}[/bold]")
-        start = time.perf_counter()
-        yield
-        seconds = round(time.perf_counter() - start, 1)
-        self._environment[f"seconds of {name}"] = seconds
-        write_json(self._environment, self._path)
+        start, label = time.perf_counter(), f"seconds of {name}"
+        try:
+            yield
+        finally:
+            seconds = float(self._before.get(label, 0.0)) + time.perf_counter() - start
+            self._environment[label] = round(seconds, 1)
+            write_json(self._environment, self._path)
 
 
 def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort:
