@@ -33,7 +33,7 @@ _SECTIONS = (
     ("operating-point", "Operating point"),
     ("calibration", "Calibration"),
     ("benefit", "Net benefit"),
-    ("backbones", "Backbones"),
+    ("backbones", "Networks"),
     ("learning-curve", "Learning curve"),
     ("trials", "Search"),
     ("cases", "Cases"),
