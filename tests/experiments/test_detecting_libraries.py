@@ -1,6 +1,7 @@
 """Detectors of other libraries go through the same training, and say whose they are."""
 
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,11 @@ SETTINGS = {
     "precision": 32,
     "augmentation.rotate_degrees": 0,
 }
+
+
+def needs(package: str) -> None:
+    if find_spec(package) is None:  # ultralytics is imported with care, or not at all
+        pytest.skip(f"{package}, an extra, is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,7 @@ def test_it_is_trained_and_says_whose_it_is(
     backbone: str, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = backend_of(backbone)
-    pytest.importorskip(backend.package)
+    needs(backend.package)
     monkeypatch.setenv("GREENSTICK_CACHE", str(tmp_path / "cache"))
     # Exports have a test of their own.
     monkeypatch.setattr(detecting, "save_detector", partial(save_detector, onnx=False))
@@ -86,7 +92,7 @@ def test_it_is_trained_and_says_whose_it_is(
 
 
 def test_weights_that_are_pickles_are_refused_in_a_line(squares: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ultralytics")
+    needs("ultralytics")
     (tmp_path / "n.pt").write_bytes(b"\x80\x04.")
     words = ["detector", "train", str(squares), "-o", str(tmp_path / "boxes")]
     words += ["--backbone", "yolov8n", "--weights", str(tmp_path / "n.pt")]
@@ -99,7 +105,7 @@ def test_weights_that_are_pickles_are_refused_in_a_line(squares: Path, tmp_path:
 def test_a_side_that_is_no_multiple_of_32_is_refused(
     backbone: str, squares: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip(backend_of(backbone).package)
+    needs(backend_of(backbone).package)
     words = ["detector", "train", str(squares), "-o", str(tmp_path), "--backbone", backbone]
     result = CliRunner().invoke(app, [*words, "--set", "canvas_px=72"])
     assert result.exit_code == 1

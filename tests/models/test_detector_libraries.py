@@ -2,12 +2,14 @@
 
 import builtins
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from PIL import Image, UnidentifiedImageError
 from safetensors.torch import save_file
 from torchvision.ops import box_convert
 
@@ -36,7 +38,8 @@ TRUTH = TrueBatch(
 
 
 def settings_of(backbone: str, weights: str = "none") -> DetectorSettings:
-    pytest.importorskip(backend_of(backbone).package)
+    if find_spec(backend_of(backbone).package) is None:  # ultralytics is imported with care, or not
+        pytest.skip(f"{backend_of(backbone).package}, an extra, is not installed")
     return DetectorSettings(backbone=backbone, classes=CLASSES, weights=weights)
 
 
@@ -166,6 +169,14 @@ def test_the_export_of_a_published_set_agrees(backbone: str, tmp_path: Path) -> 
         assert agree.any(0).all()
 
 
+def test_ultralytics_leaves_other_libraries_as_they_are(tmp_path: Path) -> None:
+    drawn("yolov8n")
+    (tmp_path / "film.png").write_bytes(b"no picture")
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(tmp_path / "film.png")
+    assert torch.save.__module__ == "torch.serialization"
+
+
 def test_yolo_gives_what_ultralytics_gives() -> None:
     model = drawn("yolov8n")
     from ultralytics.nn.tasks import DetectionModel
@@ -212,7 +223,7 @@ def test_a_small_canvas_is_refused() -> None:
 
 
 def test_weights_are_taken_as_tensors_alone(tmp_path: Path) -> None:
-    pytest.importorskip("ultralytics")
+    drawn("yolov8n")
     from ultralytics.nn.tasks import DetectionModel
 
     of_coco = DetectionModel("yolov8n.yaml", nc=80, verbose=False)

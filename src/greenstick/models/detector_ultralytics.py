@@ -8,11 +8,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -26,6 +27,8 @@ from greenstick.models.detector_parts import DetectorParts, TrueBatch
 
 #: It calls home, installs packages and prints unless it is told not to.
 _QUIET = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
+#: Functions of others that it puts its own in the place of.
+_REPLACED: tuple[tuple[ModuleType, str], ...] = ((Image, "open"), (torch, "save"))
 #: Weights of the three parts of its loss, as in its default.yaml.
 _GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
 
@@ -193,11 +196,17 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 @contextmanager
 def _imported() -> Iterator[None]:
-    """Import within it: the library then sends nothing, and changes no way of printing."""
+    """Import within it: the library then sends nothing, and changes nothing of other libraries.
+
+    Its own ``Image.open`` would meet a damaged picture with a package that is not there.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    kept = [(module, name, getattr(module, name)) for module, name in _REPLACED]
     try:
         with np.printoptions():
             yield
     finally:
         torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]
+        for module, name, function in kept:
+            setattr(module, name, function)
