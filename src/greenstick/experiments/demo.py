@@ -30,7 +30,7 @@ def demo_experiment(
         "split": {"method": "holdout", "fractions": (0.6, 0.2, 0.2)},
         "recipe": {
             "canvas_px": 256,
-            "epochs": 7,
+            "epochs": 6,
             "batch_size": 16,
             "lr": 1e-3,
             "positive_share": 0.5,
