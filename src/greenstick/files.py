@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, whatever is killed meanwhile."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,3 +32,8 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 def write_text(text: str, path: Path) -> None:
     """Write text as UTF-8, whole or not at all."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file, whole or not at all."""
+    write_whole(path, lambda part: shutil.copyfile(source, part))

@@ -1,6 +1,5 @@
 """A classifier and a detector that answer as one: fitted on validation, tried on test images."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from greenstick.errors import GreenstickError
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.rows import to_rows
-from greenstick.files import write_whole
+from greenstick.files import copy_whole, write_whole
 from greenstick.models.card import CARD, NETWORK, Card, CardOperatingPoint
 from greenstick.models.familiar import FAMILIAR
 from greenstick.reading.fused import BOXES, FUSED, Fused
@@ -195,7 +194,7 @@ def _write(output: Path, fused: Fused, classifier: Path, detector: Path) -> None
     for source, target in ((classifier, output), (detector, output / BOXES)):
         for name in (NETWORK, FAMILIAR, CARD):
             if (source / name).is_file():
-                write_whole(target / name, partial(shutil.copyfile, source / name))
+                copy_whole(source / name, target / name)
     copy_region(classifier / REGION, output)
     fused.write(output)
 

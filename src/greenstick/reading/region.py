@@ -1,15 +1,13 @@
 """Where a model looks on a film: a detector says it, and its boxes become squares."""
 
-import shutil
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
-from greenstick.files import write_whole
+from greenstick.files import copy_whole
 from greenstick.models.card import CARD, NETWORK, Card, CardRegion
 from greenstick.radiographs.region import Region, square_around, whole_of
 from greenstick.reading.boxes import BoxFinder
@@ -152,6 +150,5 @@ def copy_region(detector: Path, target: Path) -> None:
     """Copy what finding a region needs into a model's folder; nothing where there is none."""
     if not (detector / CARD).is_file():
         return
-    (target / REGION).mkdir(parents=True, exist_ok=True)
     for name in (NETWORK, CARD):
-        write_whole(target / REGION / name, partial(shutil.copyfile, detector / name))
+        copy_whole(detector / name, target / REGION / name)

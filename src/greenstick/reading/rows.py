@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from greenstick import RESEARCH_USE
-from greenstick.files import write_whole
+from greenstick.files import copy_whole, write_whole
 from greenstick.reading.preparing import checksum_of
 from greenstick.reading.results import COLUMNS, Reading, shown
 
@@ -84,7 +84,7 @@ class Rows:
         self._rows: list[dict[str, Any]] = []
         self._due = monotonic() + PART_SECONDS
         if table.is_file() and not self.parts.is_dir():
-            write_whole(self._part(0), partial(shutil.copyfile, table))
+            copy_whole(table, self._part(0))
         self._number = max((int(p.stem[5:]) for p in self.parts.glob("part-*.parquet")), default=-1)
         self._load()
 

@@ -31,15 +31,11 @@ def with_boxes(imported: Imported, source: Path, settings: ImportSettings) -> Im
     names = ClassNames(settings.positive, settings.negative, settings.classes)
     images = [image for file in coco_files(source) for image in read_coco(file)]
     annotated = table_of(images, names)
-    rows, strangers = matched(annotated["image"].to_list(), imported.table["image"].to_list())
-    if strangers == len(rows):
-        raise GreenstickError(
-            f"None of the {len(rows)} images in {source} is among those imported.",
-            remedy="Their file names must be the same.",
-        )
+    rows = matched(annotated["image"].to_list(), imported, source)
     found = annotated.with_columns(pl.Series("image", rows, dtype=pl.String)).drop_nulls("image")
     if found["image"].n_unique() < found.height:
         raise GreenstickError(f"{source} lists an image twice.", remedy="Merge its entries.")
+    strangers = rows.count(None)
     note = (
         f"Images in {source.name} that are not among those imported: {strangers}; their boxes are "
         "not used."
@@ -48,8 +44,15 @@ def with_boxes(imported: Imported, source: Path, settings: ImportSettings) -> Im
     return replace(imported, table=table, notes=(*imported.notes, *([note] if strangers else [])))
 
 
-def matched(listed: list[str], images: list[str]) -> tuple[list[str | None], int]:
-    """Return for each listed name the image it means (None: none), and how many mean none."""
+def matched(listed: list[str], imported: Imported, source: Path) -> list[str | None]:
+    """Return for each name that a file lists the imported image it means; None: none.
+
+    Raises
+    ------
+    GreenstickError
+        Where one name fits several images, or none fits any.
+    """
+    images = imported.table["image"].to_list()
     whole = set(images)
     by_name: dict[str, list[str]] = defaultdict(list)
     for image in images:
@@ -63,7 +66,12 @@ def matched(listed: list[str], images: list[str]) -> tuple[list[str | None], int
                 remedy="Give its folder in the COCO file, as in the imported paths.",
             )
         meant.append(fitting[0] if fitting else None)
-    return meant, meant.count(None)
+    if meant.count(None) == len(meant):
+        raise GreenstickError(
+            f"None of the {len(meant)} images in {source} is among those imported.",
+            remedy="Their file names must be the same.",
+        )
+    return meant
 
 
 def _joined(table: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

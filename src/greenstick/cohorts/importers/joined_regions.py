@@ -37,12 +37,7 @@ def with_region_columns(imported: Imported, source: Path, class_name: str) -> Im
             f"{source} has no boxes of the class {class_name!r}.",
             remedy=f"Its classes are {', '.join(sorted(names)) or 'none'}.",
         )
-    meant, strangers = matched([image.image for image in images], imported.table["image"].to_list())
-    if strangers == len(images):
-        raise GreenstickError(
-            f"None of the {len(images)} images in {source} is among those imported.",
-            remedy="Their file names must be the same.",
-        )
+    meant = matched([image.image for image in images], imported, source)
     around = {
         name: _around([one for one in image.objects if class_name in ("", one.name)])
         for name, image in zip(meant, images, strict=True)
