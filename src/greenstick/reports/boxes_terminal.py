@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from greenstick.evidence.detection import DetectionEvidence
 from greenstick.evidence.estimates import Estimate
-from greenstick.reports.terminal import console, print_end, print_findings
+from greenstick.reports.terminal import console, print_end, print_findings, subgroup_name
 
 
 def print_detection(evidence: DetectionEvidence, path: Path) -> None:
@@ -41,8 +40,7 @@ def _subgroups(evidence: DetectionEvidence) -> Table:
     table = Table("", "images", "boxes", *names, box=None, pad_edge=False)
     for one in evidence.subgroups:
         values = ["-" if e.value is None else f"{e.value:.3f}" for e in one.estimates]
-        called = escape(f"{one.column} {one.value}") + (" (too small)" if one.too_small else "")
-        table.add_row(called, str(one.n_images), str(one.n_boxes), *values)
+        table.add_row(subgroup_name(one), str(one.n_images), str(one.n_boxes), *values)
     return table
 
 

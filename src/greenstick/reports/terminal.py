@@ -11,7 +11,7 @@ from greenstick import RESEARCH_USE
 from greenstick.cohorts.audit import Audit
 from greenstick.cohorts.summary import CohortSummary
 from greenstick.errors import GreenstickError
-from greenstick.evidence.estimates import Estimate
+from greenstick.evidence.estimates import Estimate, Subgroup
 from greenstick.evidence.evidence import Evidence
 from greenstick.experiments.published import Protocol
 from greenstick.findings import Finding, Severity
@@ -83,11 +83,15 @@ def _subgroups(evidence: Evidence) -> Table:
     headers = [f"\n{name}" for name in ("within", "images", "fractured", *names)]
     table = Table(*headers, box=None, pad_edge=False)
     for one in evidence.subgroups:
-        called = escape(f"{one.column} {one.value}") + (" (too small)" if one.too_small else "")
         of = {estimate.name: _number(estimate)[1:] for estimate in one.estimates}
         cells = ["\n".join(of.get(name, ())) for name in names]
-        table.add_row(called, str(one.n_images), str(one.n_positive), *cells)
+        table.add_row(subgroup_name(one), str(one.n_images), str(one.n_positive), *cells)
     return table
+
+
+def subgroup_name(one: Subgroup) -> str:
+    """Return what a table calls a subgroup, and whether it is too small to say anything."""
+    return escape(f"{one.column} {one.value}") + (" (too small)" if one.too_small else "")
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
