@@ -7,88 +7,135 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.padding import pad_same
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
-class StridedDepthwise(nn.Conv2d):
-    """A depthwise convolution of stride 2 whose gradient is quick on a CPU.
+class QuickDepthwise(nn.Conv2d):
+    """A depthwise convolution whose gradient is quick on a CPU.
 
-    oneDNN's own data gradient of a strided depthwise convolution is 10 to 30 times slower than
-    its forward pass. Here it is written as a plain convolution of the gradient with zeros
-    between its values. Outside training on a CPU it is the convolution that it was.
+    oneDNN's own data gradient of a strided one is 10 to 30 times slower than its forward pass:
+    here it is a plain convolution of the gradient with zeros between its values. Its bfloat16
+    weight gradient of kernels wider than 3 is 2 to 8 times slower than in float32: here it is
+    taken in float32. Outside training on a CPU it is the convolution that it was.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve (N, C, H, W) to (N, C, H / 2, W / 2), rounded up."""
-        if not (self.training and input.device.type == "cpu" and torch.is_grad_enabled()):
+        """Convolve (N, C, H, W) to (N, C, H / s, W / s), rounded up, for a stride s."""
+        if not _trains_on_cpu(self, input):
             return super().forward(input)
-        weight, bias = self.weight, self.bias
-        if torch.is_autocast_enabled("cpu"):
-            kind = torch.get_autocast_dtype("cpu")
-            input, weight = input.to(kind), weight.to(kind)
-            bias = None if bias is None else bias.to(kind)
-        result: Tensor = _Convolve.apply(input, weight, bias)
-        return result
+        return _convolve(self, input, self.kernel_size[0] // 2)
+
+
+class SamePaddedQuickDepthwise(Conv2dSame):
+    """The same for timm's ports from TensorFlow, which pad the right and lower edge more."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C, H, W) to (N, C, H / s, W / s), rounded up, for a stride s."""
+        if not _trains_on_cpu(self, x):
+            plain: Tensor = super().forward(x)
+            return plain
+        return _convolve(self, pad_same(x, list(self.kernel_size), list(self.stride)), 0)
+
+
+def _trains_on_cpu(module: nn.Module, input: Tensor) -> bool:
+    return module.training and input.device.type == "cpu" and torch.is_grad_enabled()
+
+
+def _convolve(module: nn.Conv2d, input: Tensor, pad: int) -> Tensor:
+    weight, bias = module.weight, module.bias
+    if torch.is_autocast_enabled("cpu"):
+        kind = torch.get_autocast_dtype("cpu")
+        input, weight = input.to(kind), weight.to(kind)
+        bias = None if bias is None else bias.to(kind)
+    result: Tensor = _Convolve.apply(input, weight, bias, module.stride[0], pad)
+    return result
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: int, pad: int
+    ) -> Tensor:
         ctx.save_for_backward(input, weight)
-        ctx.has_bias = bias is not None
-        pad = weight.shape[-1] // 2
-        return functional.conv2d(input, weight, bias, 2, pad, 1, input.shape[1])
+        ctx.has_bias, ctx.stride, ctx.pad = bias is not None, stride, pad
+        return functional.conv2d(input, weight, bias, stride, pad, 1, input.shape[1])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def backward(
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, Tensor, Tensor | None, None, None]:
         input, weight = ctx.saved_tensors
-        channels, pad = input.shape[1], weight.shape[-1] // 2
+        stride, pad = ctx.stride, ctx.pad
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         to_input = None
         if ctx.needs_input_grad[0]:
-            spread = torch.zeros_like(input, memory_format=torch.channels_last)
-            spread[:, :, ::2, ::2] = gradient
-            to_input = functional.conv2d(spread, weight.flip(2, 3), None, 1, pad, 1, channels)
+            to_input = _to_input(input, weight, gradient, stride, pad)
+        kind = torch.float32 if weight.shape[-1] > 3 else weight.dtype
         _, to_weight, to_bias = torch.ops.aten.convolution_backward(
-            gradient,
-            input,
-            weight,
-            [channels] if ctx.has_bias else None,
-            (2, 2),
+            gradient.to(kind),
+            input.to(kind),
+            weight.to(kind),
+            [len(weight)] if ctx.has_bias else None,
+            (stride, stride),
             (pad, pad),
             (1, 1),
             False,
             (0, 0),
-            channels,
+            len(weight),
             (False, True, ctx.has_bias),
         )
-        return to_input, to_weight, to_bias
+        to_bias = to_bias.to(weight.dtype) if ctx.has_bias else None
+        return to_input, to_weight.to(weight.dtype), to_bias, None, None
+
+
+def _to_input(input: Tensor, weight: Tensor, gradient: Tensor, stride: int, pad: int) -> Tensor:
+    kernel, channels = weight.shape[-1], input.shape[1]
+    spread = gradient
+    if stride == 2:
+        height, width = (side + 2 * pad - kernel + 1 for side in input.shape[-2:])
+        spread = gradient.new_zeros(len(input), channels, height, width).contiguous(
+            memory_format=torch.channels_last
+        )
+        spread[:, :, ::2, ::2] = gradient
+    return functional.conv2d(spread, weight.flip(2, 3), None, 1, kernel - 1 - pad, 1, channels)
 
 
 def quicken(model: nn.Module) -> int:
-    """Let a model's strided depthwise convolutions take the quick gradient; returns how many.
+    """Let a model's slow depthwise convolutions take the quick gradient; returns how many.
 
     Parameters, names and results stay the same.
     """
-    chosen = [module for module in model.modules() if _is_strided_depthwise(module)]
+    chosen = [module for module in model.modules() if _is_slow_depthwise(module)]
     for module in chosen:
-        module.__class__ = StridedDepthwise
+        module.__class__ = _QUICK[type(module)]
     return len(chosen)
 
 
-def _is_strided_depthwise(module: nn.Module) -> bool:
-    if type(module) is not nn.Conv2d:  # a subclass pads in a way of its own
+# Another subclass pads in a way of its own.
+_QUICK: dict[type, type[nn.Module]] = {
+    nn.Conv2d: QuickDepthwise,
+    Conv2dSame: SamePaddedQuickDepthwise,
+}
+
+
+def _is_slow_depthwise(module: nn.Module) -> bool:
+    if type(module) not in _QUICK:
         return False
-    kernel = module.kernel_size[0]
+    assert isinstance(module, nn.Conv2d)
+    kernel, stride = module.kernel_size[0], module.stride[0]
+    padding = 0 if isinstance(module, Conv2dSame) else kernel // 2
     return (
         module.groups == module.in_channels == module.out_channels > 1
         and module.kernel_size == (kernel, kernel)
         and kernel % 2 == 1
-        and module.stride == (2, 2)
-        and module.padding == (kernel // 2, kernel // 2)
+        and (stride == 2 or (stride == 1 and kernel > 3))
+        and module.stride == (stride, stride)
+        and module.padding == (padding, padding)
         and module.dilation == (1, 1)
         and module.padding_mode == "zeros"
     )
