@@ -3,11 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from greenstick.cli.common import AsJson, app, resumable
+
+if TYPE_CHECKING:
+    from greenstick.reading.options import ReaderOptions
 
 Device = Literal["cpu", "onnx", "cuda"]
 
@@ -52,14 +55,19 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Read radiographs: probability, decision, heat map, or the reason why one was not read."""
-    accept = accept_modality or []
+    chosen: ReaderOptions = {
+        "threads": threads,
+        "accept": accept_modality or (),
+        "boxes_from": boxes_from,
+        "region_from": region_from,
+        "device": device,
+    }
     if output.suffix == ".parquet":
         if dicom:
             raise typer.BadParameter("DICOM results need a folder: give -o FOLDER.")
         if ray and device != "cpu":
             raise typer.BadParameter("Ray's machines read on their processors: leave --device out.")
-        detectors = boxes_from, region_from
-        _read_archive(paths, model, detectors, output, accept, ray, threads, device, as_json)
+        _read_archive(paths, model, output, ray, chosen, as_json)
         return
     if ray:
         raise typer.BadParameter("Ray reads into a table: give -o results.parquet.")
@@ -75,12 +83,8 @@ def read(
             output,
             overlays=overlays,
             dicom=parse_kinds(dicom),
-            accept=accept,
-            boxes_from=boxes_from,
-            region_from=region_from,
-            threads=threads,
-            device=device,
             progress=progress,
+            **chosen,
         )
     if as_json:
         typer.echo((output / "readings.json").read_text())
@@ -91,12 +95,9 @@ def read(
 def _read_archive(
     paths: list[Path],
     model: Path,
-    detectors: tuple[Path | None, str | None],
     table: Path,
-    accept: list[str],
     ray: str,
-    threads: int,
-    device: Device,
+    chosen: "ReaderOptions",
     as_json: bool,
 ) -> None:
     from greenstick.experiments.bars import bar
@@ -105,18 +106,7 @@ def _read_archive(
     from greenstick.reports.terminal import status
 
     with bar(status, "Reading") as progress:
-        summary = read_archive(
-            paths,
-            model,
-            table,
-            accept=accept,
-            boxes_from=detectors[0],
-            region_from=detectors[1],
-            threads=threads,
-            device=device,
-            ray=ray,
-            progress=progress,
-        )
+        summary = read_archive(paths, model, table, ray=ray, progress=progress, **chosen)
     if as_json:
         typer.echo(json.dumps(asdict(summary), default=str, indent=2))
     else:

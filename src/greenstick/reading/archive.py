@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from greenstick.errors import GreenstickError
 from greenstick.explanation.overlay import overlay
@@ -18,9 +18,9 @@ from greenstick.files import write_whole
 from greenstick.reading.ahead import in_order
 from greenstick.reading.dicom_results.kinds import Kind
 from greenstick.reading.finding import find_files
+from greenstick.reading.options import ReaderOptions
 from greenstick.reading.reader import Examination, Reader
 from greenstick.reading.results import Reading, Readings, read_json, shown, write_csv, write_json
-from greenstick.reading.runtime import Device
 
 if TYPE_CHECKING:
     from greenstick.reading.dicom_results.writing import DicomWriter
@@ -40,12 +40,8 @@ def read_paths(
     *,
     overlays: bool = True,
     dicom: Sequence[Kind] = (),
-    accept: Sequence[str] = (),
-    boxes_from: Path | str | None = None,
-    region_from: Path | str | None = None,
-    threads: int = 0,
-    device: Device = "cpu",
     progress: Progress | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> list[Reading]:
     """Read files and folders with a model, and write the results into a folder.
 
@@ -65,18 +61,10 @@ def read_paths(
         Whether to draw each radiograph that was read, with its heat map.
     dicom
         The kinds of DICOM results to write of each DICOM file that was read.
-    accept
-        Modalities to read besides plain radiography's.
-    boxes_from
-        A detector's folder, whose boxes are shown.
-    region_from
-        What says where to look, as for :class:`~greenstick.reading.reader.Reader`.
-    threads
-        How many to use; 0: all cores.
-    device
-        What the network runs on.
     progress
         Called with (done, all).
+    options
+        Of the reader.
 
     Raises
     ------
@@ -85,15 +73,7 @@ def read_paths(
     """
     output = Path(output)
     found = find_files(paths, leave_out=output)
-    reader = Reader(
-        model,
-        threads=threads,
-        accept=accept,
-        boxes_from=boxes_from,
-        region_from=region_from,
-        isolated=True,
-        device=device,
-    )
+    reader = Reader(model, isolated=True, **options)
     results = _Results(output, reader)
     earlier = results.unfinished(overlays=overlays, dicom=dicom)
     pictures = _Pictures(

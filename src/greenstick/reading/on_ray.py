@@ -1,6 +1,6 @@
 """Reading spread over many machines by Ray Data. An extra: ``pip install 'greenstick[ray]'``."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from greenstick.cluster import join_cluster
+from greenstick.reading.options import ReaderOptions
 from greenstick.reading.reader import Reader
 from greenstick.reading.region import IS_IMAGE
 from greenstick.reading.results import Reading
@@ -22,7 +23,7 @@ class OnRay(AbstractContextManager["OnRay"]):
 
     Parameters
     ----------
-    folder, accept, boxes_from, region_from
+    folder, options
         As for :class:`~greenstick.reading.reader.Reader`; folders are seen by all machines.
     address
         ``"local"`` for a cluster of this machine alone.
@@ -30,18 +31,9 @@ class OnRay(AbstractContextManager["OnRay"]):
 
     handful = 100_000
 
-    def __init__(
-        self,
-        folder: Path,
-        accept: Sequence[str],
-        boxes_from: Path | None,
-        region_from: Path | str | None,
-        address: str,
-    ) -> None:
-        boxes = None if boxes_from is None else str(boxes_from.resolve())
-        if region_from not in (None, IS_IMAGE):
-            region_from = str(Path(region_from).resolve())
-        self._settings = (str(folder.resolve()), tuple(accept), boxes, region_from)
+    def __init__(self, folder: Path, options: ReaderOptions, address: str) -> None:
+        self._folder = str(folder.resolve())
+        self._options = _anywhere(options)
         self._address = address
 
     def __enter__(self) -> "OnRay":
@@ -63,7 +55,7 @@ class OnRay(AbstractContextManager["OnRay"]):
         cores = int(resources.get("CPU", 1))
         read = files.map_batches(
             _Machine,
-            fn_constructor_args=self._settings,
+            fn_constructor_args=(self._folder, self._options),
             batch_size=_FILES_A_BATCH,
             concurrency=(1, max(1, cores)),
             num_cpus=1,
@@ -76,18 +68,20 @@ class OnRay(AbstractContextManager["OnRay"]):
 class _Machine:
     """A reader on one of the cluster's cores."""
 
-    def __init__(
-        self, folder: str, accept: tuple[str, ...], boxes_from: str | None, region_from: str | None
-    ) -> None:
-        self._reader = Reader(
-            folder,
-            threads=1,
-            accept=accept,
-            boxes_from=boxes_from,
-            region_from=region_from,
-            isolated=True,
-        )
+    def __init__(self, folder: str, options: ReaderOptions) -> None:
+        self._reader = Reader(folder, isolated=True, **options)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         readings = self._reader.read_many(str(path) for path in batch["path"])
         return {"reading": [_READING.dump_json(reading).decode() for reading in readings]}
+
+
+def _anywhere(options: ReaderOptions) -> ReaderOptions:
+    """Return options for one core of any machine: whole paths, one thread."""
+    boxes, region = options.get("boxes_from"), options.get("region_from")
+    return ReaderOptions(
+        threads=1,
+        accept=tuple(options.get("accept", ())),
+        boxes_from=None if boxes is None else str(Path(boxes).resolve()),
+        region_from=region if region in (None, IS_IMAGE) else str(Path(region).resolve()),
+    )

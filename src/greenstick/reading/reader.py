@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice, starmap
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,11 @@ from greenstick.reading.boxes import BoxFinder, Found, agreeing, hot_boxes
 from greenstick.reading.fused import BOXES, FUSED, Fused
 from greenstick.reading.guard import is_familiar
 from greenstick.reading.judge import Judge
+from greenstick.reading.options import ReaderOptions
 from greenstick.reading.preparing import Prepared, Wish, prepare
 from greenstick.reading.region import IS_IMAGE, REGION, Located, region_finder
 from greenstick.reading.results import Reading
-from greenstick.reading.runtime import Device, Output, network_in
+from greenstick.reading.runtime import Output, network_in
 from greenstick.reading.scoring import DetectorScorer, scorer_of
 from greenstick.reading.workers import Workers
 
@@ -66,24 +67,15 @@ class Reader:
     folder
         A model folder (with ``card.json`` and ``model.onnx``), a run folder that holds one, or a
         detector's folder: its best box's score then gives the answer.
-    threads
-        How many may decode, and compute; 0: all cores.
-    accept
-        Modalities of DICOM files to read besides those of plain radiographs, of
-        :data:`greenstick.radiographs.dicom.BY_CHOICE`.
-    boxes_from
-        A detector's folder: boxes are then its own, as far as the decision allows any.
-    region_from
-        For a model that looks at a part of each image: the folder of a detector that finds it, in
-        place of its own; or ``"image"`` for images that are cut to it already.
     isolated
         Whether files are decoded in processes that may be lost: slower to start, but no file can
         take this process down or all of its memory.
-    device
-        What the network runs on; see :class:`~greenstick.reading.runtime.Runtime`.
     tuned
         Whether to measure first how many films and threads a call is best given, for archives;
         see :mod:`greenstick.reading.pace`.
+    options
+        :class:`~greenstick.reading.options.ReaderOptions`: ``threads``, ``accept``,
+        ``boxes_from``, ``region_from``, ``device``.
 
     Raises
     ------
@@ -96,14 +88,12 @@ class Reader:
         self,
         folder: Path | str,
         *,
-        threads: int = 0,
-        accept: Sequence[str] = (),
-        boxes_from: Path | str | None = None,
-        region_from: Path | str | None = None,
         isolated: bool = False,
-        device: Device = "cpu",
         tuned: bool = False,
+        **options: Unpack[ReaderOptions],
     ) -> None:
+        accept, threads = tuple(options.get("accept", ())), options.get("threads", 0)
+        boxes_from, region_from = options.get("boxes_from"), options.get("region_from")
         _check_modalities(accept)
         self.folder = find_model(Path(folder))
         self.threads = threads or os.cpu_count() or 1
@@ -113,7 +103,7 @@ class Reader:
             self.digest,
             boxes_from=boxes_from,
             threads=self.threads if tuned else threads,
-            device=device,
+            device=options.get("device", "cpu"),
             tuned=tuned,
         )
         self.card = self._scorer.card
@@ -123,7 +113,7 @@ class Reader:
         self._judge = Judge(_decided_by(self.card, self._fused))
         self._familiar = read_familiar(self.folder)
         boxes_px = self._finder.card.canvas_px if self._finder else 0
-        wish = Wish(self.card.canvas_px, accept=tuple(accept), boxes_px=boxes_px)
+        wish = Wish(self.card.canvas_px, accept=accept, boxes_px=boxes_px)
         self._wishes = {False: wish, True: replace(wish, picture_px=SHOWN_PX[1])}
         self._workers = Workers(self.threads) if isolated else None
 

@@ -1,21 +1,20 @@
 """Archives of any size into one Parquet table: in parts, gone on with after any end."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from greenstick.errors import GreenstickError
 from greenstick.reading.archive import Progress, unread_place
 from greenstick.reading.finding import walk
+from greenstick.reading.options import ReaderOptions
 from greenstick.reading.reader import Reader, digest_of, find_model
 from greenstick.reading.results import Reading
 from greenstick.reading.rows import Rows, Summary
-from greenstick.reading.runtime import Device
 
 
 class Crew(Protocol):
@@ -34,25 +33,8 @@ class OnThisMachine(AbstractContextManager["OnThisMachine"]):
 
     handful = 1000
 
-    def __init__(
-        self,
-        folder: Path,
-        accept: Sequence[str],
-        boxes_from: Path | None,
-        region_from: Path | str | None,
-        threads: int,
-        device: Device,
-    ) -> None:
-        self._reader = Reader(
-            folder,
-            threads=threads,
-            accept=accept,
-            boxes_from=boxes_from,
-            region_from=region_from,
-            isolated=True,
-            device=device,
-            tuned=True,
-        )
+    def __init__(self, folder: Path, options: ReaderOptions) -> None:
+        self._reader = Reader(folder, isolated=True, tuned=True, **options)
 
     def read_many(self, paths: Iterable[Path]) -> Iterator[Reading]:
         """Yield readings in the files' order."""
@@ -67,13 +49,9 @@ def read_archive(
     model: Path | str,
     table: Path | str,
     *,
-    accept: Sequence[str] = (),
-    boxes_from: Path | None = None,
-    region_from: Path | str | None = None,
-    threads: int = 0,
-    device: Device = "cpu",
     ray: str = "",
     progress: Progress | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> Summary:
     """Read any number of files into one Parquet table, a row a file.
 
@@ -90,21 +68,13 @@ def read_archive(
         A model folder, or a run folder that holds one.
     table
         The ``.parquet`` file.
-    accept
-        Modalities to read besides plain radiography's.
-    boxes_from
-        A detector's folder, whose boxes are shown.
-    region_from
-        What says where to look, as for :class:`~greenstick.reading.reader.Reader`.
-    threads
-        How many to use on this machine; 0: all cores.
-    device
-        What the network runs on, on this machine.
     ray
         Address of a Ray cluster that reads (``"local"``, ``"auto"``, ``"ray://host:10001"``); its
         machines must see the files and the model at the same paths. Empty: this machine alone.
     progress
         Called with (done, all).
+    options
+        Of the reader. On a cluster each reads with one thread, on the CPU.
 
     Raises
     ------
@@ -112,15 +82,15 @@ def read_archive(
         Where there is no model, or nothing to read, or Ray is wanted and not installed.
     """
     start, folder = monotonic(), find_model(Path(model))
-    rows = Rows(Path(table), digest_of(folder, boxes_from, region_from))
+    digest = digest_of(folder, options.get("boxes_from"), options.get("region_from"))
+    rows = Rows(Path(table), digest)
     unreadable: list[tuple[Path, str]] = []
     total = sum(1 for _ in walk(paths, unreadable))
     if not total and not unreadable:
         raise GreenstickError("There are no files to read.", remedy="Give files or full folders.")
     unreadable.clear()
-    crew_of: Callable[..., AbstractContextManager[Crew]]
-    crew_of = _on_ray(ray) if ray else partial(OnThisMachine, threads=threads, device=device)
-    with crew_of(folder, accept, boxes_from, region_from) as crew, rows:
+    opened = _on_ray(folder, options, ray) if ray else OnThisMachine(folder, options)
+    with opened as crew, rows:
         files, done = walk(paths, unreadable), 0
         while handful := list(islice(files, crew.handful)):
             for _ in _read(handful, rows, crew):
@@ -148,7 +118,7 @@ def _read(handful: list[Path], rows: Rows, crew: Crew) -> Iterator[Path]:
         yield Path(reading.path)
 
 
-def _on_ray(address: str) -> Callable[..., AbstractContextManager[Crew]]:
+def _on_ray(folder: Path, options: ReaderOptions, address: str) -> AbstractContextManager[Crew]:
     from greenstick.reading.on_ray import OnRay  # an extra, and slow to import
 
-    return partial(OnRay, address=address)
+    return OnRay(folder, options, address)
