@@ -20,6 +20,7 @@ from greenstick.explanation.overlay import SHOWN_PX
 from greenstick.findings import Severity
 from greenstick.models.card import CARD, NETWORK, Card
 from greenstick.models.familiar import FAMILIAR, read_familiar
+from greenstick.radiographs.canvas import Placement
 from greenstick.radiographs.dicom import BY_CHOICE
 from greenstick.reading.ahead import in_order
 from greenstick.reading.boxes import BoxFinder, Found, agreeing, hot_boxes
@@ -29,7 +30,7 @@ from greenstick.reading.judge import Judge
 from greenstick.reading.options import ReaderOptions
 from greenstick.reading.preparing import Prepared, Wish, prepare
 from greenstick.reading.region import IS_IMAGE, REGION, Located, region_finder
-from greenstick.reading.results import Reading
+from greenstick.reading.results import Box, Decision, Reading
 from greenstick.reading.runtime import Output, network_in
 from greenstick.reading.scoring import DetectorScorer, scorer_of
 from greenstick.reading.workers import Workers
@@ -111,6 +112,8 @@ class Reader:
         self._finder = _finder(self.folder, self._fused, boxes_from, threads)
         self._locator = region_finder(self.folder, self.card, region_from, threads=threads)
         self._judge = Judge(_decided_by(self.card, self._fused))
+        point = self._judge.point
+        self._threshold = None if point is None else point.threshold
         self._familiar = read_familiar(self.folder)
         boxes_px = self._finder.card.canvas_px if self._finder else 0
         wish = Wish(self.card.canvas_px, accept=accept, boxes_px=boxes_px)
@@ -209,36 +212,41 @@ class Reader:
         start = perf_counter() - seconds
         familiar = is_familiar(self._familiar, None if output.look is None else output.look[0])
         if familiar.severity is Severity.ERROR:
-            return Examination(
-                self._not_read(prepared, f"{prepared.path.name}: {familiar.message}")
-            )
+            reason = f"{prepared.path.name}: {familiar.message}"
+            return Examination(self._not_read(prepared, reason))
         strange = (familiar.message,) if familiar.severity is Severity.WARNING else ()
+        reading, heat = self._say(prepared, output, prepared.placement)
+        reading = replace(
+            reading,
+            warnings=(*prepared.warnings, *strange, *reading.warnings),
+            seconds=round(prepared.seconds + perf_counter() - start, 4),
+        )
+        picture = prepared.picture
+        pixels = None if picture is None else picture.astype(np.float32) / np.float32(255.0)
+        return Examination(reading, pixels, heat)
+
+    def _say(
+        self, prepared: Prepared, output: Output, placement: Placement
+    ) -> tuple[Reading, Heatmap | None]:
+        """Return what is said of a film, and the heat map behind it, where there is one."""
         value, cells, spread = self._judge.of_one(output)
         found = self._find(prepared, output)
         classes = self._judge.of_classes(output)
         judged = self._judge.judge(value, spread, self._fusing(found), classes)
-        heat = None
-        if cells.size:
-            heat = heatmap(cells, prepared.placement, temperature=self._judge.temperature)
-        width, height = prepared.placement.original_size_px
-        point = self._judge.point
-        threshold = None if point is None else point.threshold
-        disagree: tuple[str, ...] = ()
-        if found is not None:
-            boxes, disagree = agreeing(judged.decision, found, alone=heat is None)
-        else:
-            assert heat is not None
-            boxes = hot_boxes(judged.decision, heat, threshold, self.card.box_limits)
+        temperature = self._judge.temperature
+        heat = heatmap(cells, placement, temperature=temperature) if cells.size else None
+        boxes, disagree = self._boxes(judged.decision, found, heat)
+        width, height = placement.original_size_px
         reading = Reading(
             path=str(prepared.path),
             status="read",
-            warnings=(*prepared.warnings, *strange, *disagree),
+            warnings=disagree,
             probability=judged.probability,
             classes=classes,
             low=judged.low,
             high=judged.high,
             decision=judged.decision,
-            threshold=threshold,
+            threshold=self._threshold,
             boxes=boxes,
             best_box=None if found is None else found.best,
             model=self.card.name,
@@ -247,14 +255,20 @@ class Reader:
             peak_y=None if heat is None else round(heat.peak[1], 1),
             width=width,
             height=height,
-            region=prepared.placement.region if self.card.region else None,
+            region=placement.region if self.card.region else None,
             decoder=prepared.decoder,
             checksum=prepared.checksum,
-            seconds=round(prepared.seconds + perf_counter() - start, 4),
         )
-        picture = prepared.picture
-        pixels = None if picture is None else picture.astype(np.float32) / np.float32(255.0)
-        return Examination(reading, pixels, heat)
+        return reading, heat
+
+    def _boxes(
+        self, decision: Decision | None, found: Found | None, heat: Heatmap | None
+    ) -> tuple[tuple[Box, ...], tuple[str, ...]]:
+        """Return the boxes to show, a detector's or the heat map's, and what to know of them."""
+        if found is not None:
+            return agreeing(decision, found, alone=heat is None)
+        assert heat is not None
+        return hot_boxes(decision, heat, self._threshold, self.card.box_limits), ()
 
     def _scored(
         self, prepared: Iterator[Prepared]
