@@ -52,6 +52,15 @@ def regions(scans: Path, **settings: Any) -> dict[str, tuple[float, ...]]:
     return {row[0].rpartition("/")[2]: row[1:] for row in table.select("image", *columns).rows()}
 
 
+def test_an_image_listed_twice_is_refused(scans: Path) -> None:
+    file = coco(scans.parent / "joints.json", BOXES)
+    content = json.loads(file.read_text())
+    content["images"][2]["file_name"] = "fractured/a.png"
+    file.write_text(json.dumps(content))
+    with pytest.raises(GreenstickError, match=r"lists .*fractured/a\.png twice"):
+        regions(scans, regions=file)
+
+
 def test_the_box_around_all_of_a_class_is_the_region(scans: Path) -> None:
     file = coco(scans.parent / "joints.json", BOXES)
     found = regions(scans, regions=file, region_class="joint")

@@ -1,6 +1,6 @@
 """Join boxes from a COCO file to a table of labels, by file name."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +33,6 @@ def with_boxes(imported: Imported, source: Path, settings: ImportSettings) -> Im
     annotated = table_of(images, names)
     rows = matched(annotated["image"].to_list(), imported, source)
     found = annotated.with_columns(pl.Series("image", rows, dtype=pl.String)).drop_nulls("image")
-    if found["image"].n_unique() < found.height:
-        raise GreenstickError(f"{source} lists an image twice.", remedy="Merge its entries.")
     strangers = rows.count(None)
     note = (
         f"Images in {source.name} that are not among those imported: {strangers}; their boxes are "
@@ -50,7 +48,7 @@ def matched(listed: list[str], imported: Imported, source: Path) -> list[str | N
     Raises
     ------
     GreenstickError
-        Where one name fits several images, or none fits any.
+        Where one name fits several images, or two names fit one, or none fits any.
     """
     images = imported.table["image"].to_list()
     whole = set(images)
@@ -71,6 +69,9 @@ def matched(listed: list[str], imported: Imported, source: Path) -> list[str | N
             f"None of the {len(meant)} images in {source} is among those imported.",
             remedy="Their file names must be the same.",
         )
+    twice = next((name for name, n in Counter(meant).items() if name is not None and n > 1), None)
+    if twice is not None:
+        raise GreenstickError(f"{source} lists {twice} twice.", remedy="Merge its entries.")
     return meant
 
 
