@@ -268,7 +268,7 @@ def test_join_of_one_name_in_two_folders(images: MakeImages, tmp_path: Path) -> 
 
 def test_join_of_an_image_listed_twice(table_and_boxes: tuple[Path, Path], tmp_path: Path) -> None:
     boxes = write_coco(tmp_path / "twice.json", ["1.png", "x/1.png"], [])
-    with pytest.raises(GreenstickError, match="lists 1.png twice"):
+    with pytest.raises(GreenstickError, match=r"lists 1\.png twice"):
         import_cohort(table_and_boxes[0], import_settings(boxes=boxes))
 
 

@@ -96,11 +96,15 @@ def test_columns_that_differ_within_an_image_are_left_empty(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("image,class,x,y,w,h\na.png,fracture,1,2,wide,4\n", "Row 2 has a box that is not four"),
-        ("image,class,x,y,w,h\na.png,fracture,1,2,,4\n", "Row 2 has a box that is not four"),
+        ("image,class,x,y,w,h\na.png,fracture,1,2,wide,4\n", "a.png has a box that is not four"),
+        ("image,class,x,y,w,h\na.png,fracture,1,2,,4\n", "a.png has a box that is not four"),
         ("file,class,x,y,w,h\na.png,fracture,1,2,3,4\n", "has no column 'image'"),
         ("image,x,y,w,h\na.png,1,2,3,4\n", "no column with the class of a box"),
         ("image,class,x,y\na.png,fracture,1,2\n", "has no four columns of a box"),
+        (
+            "image,class,x,y,w,h\na.png,fracture,1,2,3,4\n,fracture,1,2,3,4\n",
+            "1 rows have no image",
+        ),
         ("image,class,x,y,w,h\nb.png,fracture,1,2,3,4\n", "b.png"),
         ("image,class,x,y,w,h\na.png,what,1,2,3,4\n", "Not clear which of these classes"),
     ],

@@ -37,6 +37,8 @@ PLAIN = "image,label\n1.png,1\n2.png,0\n"
         PLAIN.replace(",", "\t"),
         PLAIN.replace(",", " , "),
         PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("\n", "\r"),
+        PLAIN.replace("\n", "\n\n,\n"),
         PLAIN.replace(".png", ""),
         "\ufeff" + PLAIN,
         PLAIN.encode("utf-16"),
@@ -103,6 +105,20 @@ def test_unlabeled_rows_are_kept_and_noted(imported: Import) -> None:
     assert cohort.notes == ("Images without a label: 1.",)
 
 
+def test_a_cell_of_blanks_is_empty(imported: Import) -> None:
+    table = imported("image,label,patient\n1.png,1, \n2.png,0, NA\n3.png, ,x\n").table
+    assert table["patient"].to_list() == [None, None, "x"], "else all these were one patient"
+    assert table["label"].to_list() == [1, 0, None]
+
+
+def test_columns_of_an_earlier_import_are_kept(imported: Import) -> None:
+    text = "image,label,patient,patient_in_csv,pid\n1.png,1,a,old,p\n2.png,0,b,old,q\n"
+    table = imported(text, patient_column="pid").table
+    assert table["patient"].to_list() == ["p", "q"]
+    assert table["patient_in_csv"].to_list() == ["old", "old"]
+    assert table["patient_in_csv_in_csv"].to_list() == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
@@ -114,6 +130,7 @@ def test_unlabeled_rows_are_kept_and_noted(imported: Import) -> None:
         ("image,label\n1.png,1\n1.png,1\n", "more than once"),
         ("image,label\n1.png,1,2,3\n", "cannot be read as CSV"),
         ("image,label\n", "'label' is empty"),
+        ("image,label, label\n1.png,1,0\n", "several columns 'label'"),
         ("", "cannot be read as CSV"),
     ],
 )

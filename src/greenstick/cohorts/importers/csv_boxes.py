@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
 from greenstick.cohorts.importers.class_names import ClassNames
-from greenstick.cohorts.importers.csv_table import other_columns, read_text_table
+from greenstick.cohorts.importers.csv_table import check_named, other_columns, read_text_table
 from greenstick.cohorts.importers.files import images_in, locate, note_missing, split_in
 from greenstick.cohorts.importers.image_size import image_sizes_px
 from greenstick.cohorts.importers.imported import Imported
@@ -62,6 +62,7 @@ def import_csv_boxes(source: Path, settings: ImportSettings) -> Imported:
             f"The CSV has no {lacking}; it has: {', '.join(given.columns)}.",
             remedy="Name the image with --image-column, and a box x, y, width, height.",
         )
+    check_named(given[settings.image_column])
     root = settings.images or source.parent
     listed = given[settings.image_column].unique(maintain_order=True).to_list()
     places = dict(zip(listed, locate(listed, root), strict=True))
@@ -71,9 +72,10 @@ def import_csv_boxes(source: Path, settings: ImportSettings) -> Imported:
     given = given.with_columns(images.alias(settings.image_column)).drop_nulls(
         settings.image_column
     )
-    boxes = _pixels(_numbers(given, names), given[settings.image_column], FORMS[names], root)
+    images = given[settings.image_column]
+    boxes = _pixels(_numbers(given, names, images), images, FORMS[names], root)
     table = table_of(
-        _annotated(given[settings.image_column], given[kind], boxes),
+        _annotated(images, given[kind], boxes),
         ClassNames(settings.positive, settings.negative, settings.classes),
     )
     kept = _kept(given.drop(names), settings, kind)
@@ -98,7 +100,7 @@ def _class_column(given: pl.DataFrame, settings: ImportSettings) -> str:
     return found
 
 
-def _numbers(given: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+def _numbers(given: pl.DataFrame, names: Sequence[str], images: pl.Series) -> NDArray[np.float64]:
     """Return (n, 4), rows without a box as NaN."""
     numbers = given.select(pl.col(name).cast(pl.Float64, strict=False) for name in names)
     texts = given.select(names)
@@ -108,7 +110,7 @@ def _numbers(given: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
         if series.any():
             row = int(series.arg_true()[0])
             raise GreenstickError(
-                f"Row {row + 2} has a box that is not four numbers: {texts.row(row)}.",
+                f"{images[row]} has a box that is not four numbers: {texts.row(row)}.",
                 remedy="Correct it, or leave all four empty where there is no box.",
             )
     return numbers.to_numpy().astype(np.float64)

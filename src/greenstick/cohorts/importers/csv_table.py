@@ -2,13 +2,15 @@
 
 import csv
 import io
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from greenstick.cohorts.cohort import SCHEMA
 from greenstick.cohorts.importers.class_names import ClassNames
-from greenstick.cohorts.importers.files import SPLIT_NAMES, with_located
+from greenstick.cohorts.importers.files import SPLIT_NAMES, read_text, with_located
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.errors import GreenstickError
@@ -55,31 +57,27 @@ def import_csv(source: Path, settings: ImportSettings) -> Imported:
 
 def read_text_table(source: Path) -> pl.DataFrame:
     """Return all columns as text: a patient '007' must not become the number 7."""
-    text = _decode(source.read_bytes())
+    text = read_text(source).replace("\r\n", "\n").replace("\r", "\n")  # or as on old Macs
     head = text.partition("\n")[0]
     try:
         table = pl.read_csv(
-            io.BytesIO(text.encode()),
-            separator=_separator(head),
-            infer_schema=False,
-            null_values=list(_NOTHING),
+            io.BytesIO(text.encode()), separator=_separator(head), infer_schema=False
         )
     except pl.exceptions.PolarsError as error:
         raise GreenstickError(
             f"{source} cannot be read as CSV ({str(error).splitlines()[0]}).",
             remedy="Save it as CSV with a row of column names and the same number of cells a row.",
         ) from None
-    table = table.rename({name: name.strip() for name in table.columns})
-    return table.with_columns(pl.all().str.strip_chars())
-
-
-def _decode(content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what a spreadsheet calls Unicode text
-        return content.decode("utf-16", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+    names = [name.strip() for name in table.columns]
+    twice = next((name for name, n in Counter(names).items() if n > 1), None)
+    if twice is not None:
+        raise GreenstickError(
+            f"{source} has several columns {twice!r}.", remedy="Give each a name of its own."
+        )
+    table.columns = names
+    cells = pl.all().str.strip_chars()
+    table = table.with_columns(pl.when(~cells.is_in(list(_NOTHING))).then(cells).name.keep())
+    return table.filter(~pl.all_horizontal(pl.all().is_null()))  # spreadsheets leave blank rows
 
 
 def _separator(head: str) -> str:
@@ -114,8 +112,29 @@ def other_columns(given: pl.DataFrame, chosen: dict[str, str]) -> pl.DataFrame:
     if "split" in others.columns:
         words = pl.col("split").cast(pl.String)
         others = others.with_columns(words.str.to_lowercase().replace(SPLIT_NAMES).alias("split"))
-    taken = {name: f"{name}_in_csv" for name in others.columns if name in set(SCHEMA) - {"split"}}
+    ours = set(SCHEMA) - {"split"}
+    taken = {name: _free(name, others.columns) for name in others.columns if name in ours}
     return others.rename(taken)
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    name = f"{name}_in_csv"
+    return _free(name, taken) if name in taken else name
+
+
+def check_named(images: pl.Series) -> None:
+    """Refuse rows that name no image.
+
+    Raises
+    ------
+    GreenstickError
+        Counting them.
+    """
+    if images.null_count():
+        raise GreenstickError(
+            f"{images.null_count()} rows have no image.",
+            remedy="Remove them, or give the file's name.",
+        )
 
 
 def _typed(text: pl.Series) -> pl.Series:
@@ -131,11 +150,7 @@ def _typed(text: pl.Series) -> pl.Series:
 
 def _with_files(table: pl.DataFrame, source: Path, settings: ImportSettings) -> Imported:
     """Replace the names listed by the paths of the files, relative to the folder of the images."""
-    if table["image"].null_count():
-        raise GreenstickError(
-            f"{table['image'].null_count()} rows have no image.",
-            remedy="Remove them, or give the file's name.",
-        )
+    check_named(table["image"])
     root = settings.images or source.parent
     table, notes = with_located(table, root, skip_missing=settings.skip_missing)
     unknown = table["label"].null_count()

@@ -47,6 +47,17 @@ def split_in(path: str) -> str | None:
     return None
 
 
+def read_text(path: Path) -> str:
+    """Read text as it comes: UTF-8, UTF-16 with its mark, or else Windows text."""
+    content = path.read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what a spreadsheet calls Unicode text
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
 def files_in(folder: Path) -> list[str]:
     """Return every file below a folder, as sorted POSIX paths relative to it.
 
