@@ -66,7 +66,13 @@ def test_two_columns_can_change_places() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [[0, 1, None], [0.0, 1.0, None], [False, True, None], ["0", "1", None]],
+    [
+        [0, 1, None],
+        [0.0, 1.0, None],
+        [0.0, 1.0, float("nan")],
+        [False, True, None],
+        ["0", "1", None],
+    ],
 )
 def test_every_way_to_write_0_and_1_is_a_label(given: list[object]) -> None:
     labels = binary_labels(pl.Series(given))
@@ -93,7 +99,7 @@ def test_other_labels_are_refused(
 
 
 def test_words_are_labels_where_they_are_named() -> None:
-    words = pl.Series(["yes", "no", None])
+    words = pl.Series(["yes ", "no", None])
     assert binary_labels(words, ["yes"]).to_list() == [1, 0, None]
     assert binary_labels(words, ["yes"], ["no"]).to_list() == [1, 0, None]
 
@@ -104,12 +110,32 @@ def test_words_are_labels_where_they_are_named() -> None:
         ("label,p\n1,0.5\n", "no column 'score'"),
         ("label,score\n1,high\n", "no numbers"),
         ("label,score\nmaybe,0.5\n", "maybe"),
-        ("", "neither as Parquet nor as CSV"),
+        ("", "is empty"),
+        ("label,score\n1,0,91\n0,0,2\n", "decimal commas need semicolons"),
+        ("label,score,score\n1,0.9,0.3\n", "Two columns are called 'score'"),
+        ("Label,Score\n1,0.9\n", "Perhaps 'label' is 'Label' and 'score' is 'Score'"),
+        ("PK\x03\x04\x00", "neither as Parquet nor as CSV"),
     ],
 )
 def test_a_bad_file_gets_a_clear_answer(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(GreenstickError, match=says):
         read_scores(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("patient\tlabel\tscore\nBär\t1\t0.91\nBür\t0\t0.2\n", "utf-16"),
+        ("patient,label,score\nBär,1,0.91\nBür,0,0.2\n", "latin-1"),
+        ("\n\npatient;label;score\nBär;1;0,91\nBür;0;0,2\n", "utf-8"),
+        ("patient;label;score\nBär;1;91,0 %\nBür;0;20%\n", "utf-8-sig"),
+    ],
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_bytes(text.encode(encoding))
+    table = read_scores(path)
+    assert table.rows() == [("Bär", 1, 0.91), ("Bür", 0, 0.2)]
 
 
 def test_the_columns_that_may_be_meant_are_suggested(tmp_path: Path) -> None:
@@ -128,6 +154,8 @@ def test_an_image_without_a_patient_is_one_of_its_own() -> None:
     table = pl.DataFrame({"image": ["a", "b", "a"], "patient": ["x", None, None]})
     assert patients_of(table).to_list() == ["x", "image:b", "image:a"]
     assert patients_of(table.drop("patient")).n_unique() == 2
+    nameless = pl.DataFrame({"image": ["a", None, None]})
+    assert patients_of(nameless).n_unique() == 3
     assert patients_of(pl.DataFrame({"score": [1, 2]})).n_unique() == 2
 
 
@@ -183,12 +211,31 @@ def test_scores_are_pooled_by_patient(how: str, score: float) -> None:
     assert ("decision" in pooled.columns) == (how == "max")
 
 
-def test_an_unread_image_leaves_its_patient_without_a_score() -> None:
-    table = pl.DataFrame({"patient": ["p", "p"], "label": [0, 1], "score": [0.2, None]})
-    assert pool_by_patient(table)["score"].to_list() == [None]
+@pytest.mark.parametrize("how", ["max", "mean", "noisy-or"])
+@pytest.mark.parametrize("unread", [None, float("nan")])
+def test_an_unread_image_leaves_its_patient_without_a_score(how: str, unread: float | None) -> None:
+    table = pl.DataFrame({"patient": ["p", "p"], "label": [0, 1], "score": [0.2, unread]})
+    assert pool_by_patient(table, how)["score"].to_list() == [None]  # type: ignore[arg-type]
+
+
+def test_an_unlabeled_image_leaves_its_patient_unlabeled_unless_another_is_fractured() -> None:
+    table = pl.DataFrame(
+        {
+            "patient": ["p", "p", "q", "q"],
+            "label": [0, None, 1, None],
+            "score": [0.1, 0.2, 0.3, 0.4],
+        }
+    )
+    assert pool_by_patient(table)["label"].to_list() == [None, 1]
 
 
 def test_noisy_or_needs_probabilities() -> None:
     table = pl.DataFrame({"patient": ["p"], "label": [1], "score": [3.0]})
     with pytest.raises(GreenstickError, match="probabilities"):
+        pool_by_patient(table, "noisy-or")
+
+
+def test_a_copy_is_not_pooled_twice() -> None:
+    table = pl.DataFrame({"image": ["a", "a"], "patient": ["p", "p"], "label": 1, "score": 0.5})
+    with pytest.raises(GreenstickError, match="another row lists too"):
         pool_by_patient(table, "noisy-or")

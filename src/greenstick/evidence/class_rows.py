@@ -8,8 +8,22 @@ import numpy as np
 import polars as pl
 
 from greenstick.errors import GreenstickError
-from greenstick.evidence.rows import Bools, Floats, Ints, Missing, ScoredRows, numbered
-from greenstick.scores import binary_labels, need_columns, patients_of, score_numbers
+from greenstick.evidence.rows import (
+    Bools,
+    Floats,
+    Ints,
+    Missing,
+    ScoredRows,
+    images_of,
+    numbered,
+)
+from greenstick.scores import (
+    binary_labels,
+    need_columns,
+    patients_of,
+    refuse_copies,
+    score_numbers,
+)
 
 Kind = Literal["multi-class", "multi-label"]
 LABEL, SCORE = "label_", "score_"
@@ -119,7 +133,7 @@ def to_class_rows(
     _check_classes(classes)
     named = [LABEL + c for c in classes] if kind == "multi-label" else ["label"]
     need_columns(table, *named, *(SCORE + c for c in classes))
-    _check_twice(table)
+    refuse_copies(table)
     table = table.with_columns(score_numbers(table[SCORE + c]) for c in classes)
     usable = _usable(table, classes, named)
     if not usable.all() and missing == "refuse":
@@ -131,7 +145,6 @@ def to_class_rows(
     if table.is_empty():
         raise GreenstickError("There are no scores to judge.", remedy="Check the table's rows.")
     labels, known = _labels(table, classes, kind)
-    images = table["image"] if "image" in table.columns else pl.arange(table.height, eager=True)
     rows = ClassRows(
         kind=kind,
         classes=tuple(classes),
@@ -139,7 +152,7 @@ def to_class_rows(
         known=known,
         scores=table.select(SCORE + c for c in classes).to_numpy().T,
         patients=numbered(patients_of(table)),
-        images=numbered(images),
+        images=images_of(table),
     )
     return rows, table
 
@@ -150,15 +163,6 @@ def _check_classes(classes: Sequence[str]) -> None:
             f"There are scores for {', '.join(classes) or 'no class'}: two different ones are "
             "needed.",
             remedy="Give each class a column score_<class>; judge a single one as 'score'.",
-        )
-
-
-def _check_twice(table: pl.DataFrame) -> None:
-    key = [c for c in ("image", "repeat") if c in table.columns]
-    if "image" in key and table.select(pl.struct(key).is_duplicated()).to_series().any():
-        raise GreenstickError(
-            "Some rows list an image that another row lists too.",
-            remedy="Keep one row an image and repeat.",
         )
 
 

@@ -62,8 +62,7 @@ def auroc_covariance(rows: ScoredRows, placed: list[Placements]) -> NDArray[np.f
     """
     labels = rows.labels
     positives, negatives = int(labels.sum()), int((~labels).sum())
-    with_fracture = int((rows.per_patient(labels) > 0).sum())
-    without = int((rows.per_patient(~labels) > 0).sum())
+    with_fracture, without = rows.patients_by_class
     tenths = [rows.per_patient(np.where(labels, p.values - p.auroc, 0)) / positives for p in placed]
     firsts = [rows.per_patient(np.where(labels, 0, p.values - p.auroc)) / negatives for p in placed]
     x, y = np.stack(tenths), np.stack(firsts)
@@ -93,14 +92,14 @@ def auroc(rows: ScoredRows, level: float = 0.95) -> Estimate:
     placed = placements(rows.labels, rows.scores)
     variance = auroc_variance(rows, placed)
     if np.isfinite(variance) and variance > 1e-18:
-        fewest = min(_patients_by_class(rows))
+        fewest = min(rows.patients_by_class)
         quantile = t_of(level, fewest) if rows.clustered else z_of(level)
         lower, upper = logit_interval(placed.auroc, variance, quantile)
         method = "DeLong (1988), logit scale"
         if rows.clustered:
             method = f"DeLong for clustered data (Obuchowski 1997), logit scale, t({fewest - 1})"
     else:
-        limits = newcombe(placed.auroc, *_patients_by_class(rows), level)
+        limits = newcombe(placed.auroc, *rows.patients_by_class, level)
         lower, upper, method = limits.lower, limits.upper, limits.method
     return Estimate(
         name="AUROC",
@@ -112,11 +111,6 @@ def auroc(rows: ScoredRows, level: float = 0.95) -> Estimate:
         n_images=len(rows),
         n_patients=rows.n_patients,
     )
-
-
-def _patients_by_class(rows: ScoredRows) -> tuple[int, int]:
-    with_fracture = int((rows.per_patient(rows.labels) > 0).sum())
-    return with_fracture, int((rows.per_patient(~rows.labels) > 0).sum())
 
 
 def newcombe(auroc: float, positives: int, negatives: int, level: float = 0.95) -> Interval:

@@ -11,7 +11,7 @@ from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
 from greenstick.evidence.estimates import Estimate
 from greenstick.findings import Finding, Severity
-from greenstick.scores import binary_labels, check_scores, patients_of
+from greenstick.scores import binary_labels, check_scores, name_images, patients_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -52,6 +52,12 @@ class ScoredRows:
     def clustered(self) -> bool:
         """Whether any patient has several rows."""
         return self.n_patients < len(self)
+
+    @property
+    def patients_by_class(self) -> tuple[int, int]:
+        """How many patients have an image with a fracture, and how many one without."""
+        with_fracture = int((self.per_patient(self.labels) > 0).sum())
+        return with_fracture, int((self.per_patient(~self.labels) > 0).sum())
 
     @property
     def probabilities(self) -> bool:
@@ -107,13 +113,19 @@ def _as_warning(finding: Finding) -> Finding:
 
 def to_rows(table: pl.DataFrame) -> ScoredRows:
     """Return the arrays of a table whose rows all have a label and a score."""
-    images = table["image"] if "image" in table.columns else pl.arange(table.height, eager=True)
     return ScoredRows(
         labels=binary_labels(table["label"]).to_numpy() == 1,
         scores=table["score"].cast(pl.Float64).to_numpy(),
         patients=numbered(patients_of(table)),
-        images=numbered(images),
+        images=images_of(table),
     )
+
+
+def images_of(table: pl.DataFrame) -> Ints:
+    """Return the number of each row's image; one without a name is an image of its own."""
+    if "image" not in table.columns:
+        return np.arange(table.height)
+    return numbered(name_images(table)["image"])
 
 
 def numbered(names: pl.Series) -> Ints:

@@ -1,11 +1,16 @@
 """Scores: one row a read image, from any model; the hinge between pixels and evidence."""
 
-from greenstick.scores.checks import check_scores
-from greenstick.scores.columns import KNOWN_COLUMNS, need_columns, patients_of
+from greenstick.scores.checks import check_scores, refuse_copies
+from greenstick.scores.columns import (
+    KNOWN_COLUMNS,
+    name_images,
+    names_patients,
+    need_columns,
+    patients_of,
+)
 from greenstick.scores.pooling import Pooling, pool_by_patient
 from greenstick.scores.reading import (
     binary_labels,
-    name_images,
     names_of,
     one_split,
     read_scores,
@@ -23,12 +28,14 @@ __all__ = [
     "check_scores",
     "name_images",
     "names_of",
+    "names_patients",
     "need_columns",
     "one_split",
     "patients_of",
     "pool_by_patient",
     "read_scores",
     "read_table",
+    "refuse_copies",
     "rows_where",
     "score_numbers",
     "tidy_scores",

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from greenstick.errors import GreenstickError
 from greenstick.findings import Finding, Severity
 from greenstick.scores.columns import need_columns
 
@@ -45,7 +46,8 @@ def _twice(table: pl.DataFrame) -> Finding:
         )
     by = ("image", "model", "repeat", "reader", "modality")
     key = [name for name in by if name in table.columns]
-    rows = tuple(table.select(pl.struct(key).is_duplicated()).to_series().arg_true().to_list())
+    copies = pl.struct(key).is_duplicated() & pl.col("image").is_not_null()
+    rows = tuple(table.select(copies).to_series().arg_true().to_list())
     if not rows:
         return Finding("duplicate-rows", Severity.PASSED, "Each image is listed once.")
     return Finding(
@@ -56,6 +58,13 @@ def _twice(table: pl.DataFrame) -> Finding:
         "Keep one row an image, model and repeat; a name that several images share is the "
         "patient's.",
     )
+
+
+def refuse_copies(table: pl.DataFrame) -> None:
+    """Refuse a table that lists an image twice: it would count twice."""
+    found = _twice(table)
+    if found.severity is Severity.ERROR:
+        raise GreenstickError(found.message, remedy=found.remedy)
 
 
 def _patients(table: pl.DataFrame) -> Finding:

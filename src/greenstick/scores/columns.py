@@ -29,19 +29,26 @@ OFTEN = {
 }
 
 
+def name_images(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose images have names; one without is called by its row, ``row 1``."""
+    given = [pl.col("image").cast(pl.String)] if "image" in table.columns else []
+    row = pl.format("row {}", pl.int_range(1, pl.len() + 1))
+    return table.with_columns(image=pl.coalesce(*given, row))
+
+
 def patients_of(table: pl.DataFrame) -> pl.Series:
     """Return the patient of each row; a row without one is a patient of its own.
 
     The same image in several repeats stays one patient.
     """
-    if "image" in table.columns:
-        own = pl.concat_str(pl.lit("image:"), pl.col("image").cast(pl.String))
-    else:
-        own = pl.concat_str(pl.lit("row:"), pl.int_range(pl.len()).cast(pl.String))
-    if "patient" not in table.columns:
-        return table.select(own.alias("patient")).to_series()
-    given = pl.col("patient").cast(pl.String)
-    return table.select(pl.coalesce(given, own).alias("patient")).to_series()
+    own = pl.concat_str(pl.lit("image:"), pl.col("image"))
+    given = [pl.col("patient").cast(pl.String)] if "patient" in table.columns else []
+    return name_images(table).select(patient=pl.coalesce(*given, own)).to_series()
+
+
+def names_patients(table: pl.DataFrame) -> bool:
+    """Tell whether any row of a table names its patient."""
+    return "patient" in table.columns and table["patient"].null_count() < table.height
 
 
 def need_columns(table: pl.DataFrame, *names: str) -> None:
@@ -58,4 +65,5 @@ def need_columns(table: pl.DataFrame, *names: str) -> None:
 
 def _likely(table: pl.DataFrame, name: str) -> list[str]:
     """Return the first column that often goes by this name's meaning elsewhere, or none."""
-    return [c for c in table.columns if c.casefold().replace(" ", "_") in OFTEN.get(name, ())][:1]
+    often = (name, *OFTEN.get(name, ()))
+    return [c for c in table.columns if c.casefold().replace(" ", "_") in often][:1]

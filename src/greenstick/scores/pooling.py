@@ -5,6 +5,7 @@ from typing import Literal
 import polars as pl
 
 from greenstick.errors import GreenstickError
+from greenstick.scores.checks import refuse_copies
 from greenstick.scores.columns import need_columns, patients_of
 
 Pooling = Literal["max", "mean", "noisy-or"]
@@ -13,7 +14,8 @@ Pooling = Literal["max", "mean", "noisy-or"]
 def pool_by_patient(table: pl.DataFrame, how: Pooling = "max") -> pl.DataFrame:
     """Return one row a patient (and model and repeat): fractured where any image is.
 
-    A patient with an unscored image has no score: an unread image is not a negative one.
+    A patient with an unscored image has no score: an unread image is not a negative one. Nor
+    has one a label of whose images none is fractured and some are unlabeled.
 
     Parameters
     ----------
@@ -27,14 +29,16 @@ def pool_by_patient(table: pl.DataFrame, how: Pooling = "max") -> pl.DataFrame:
     Raises
     ------
     GreenstickError
-        Where ``noisy-or`` meets scores outside [0, 1].
+        Where an image is listed twice, or ``noisy-or`` meets scores outside [0, 1].
     """
     need_columns(table, "label", "score")
-    if how == "noisy-or" and not table["score"].drop_nulls().is_between(0, 1).all():
+    refuse_copies(table)
+    given = table["score"].cast(pl.Float64).fill_nan(None).drop_nulls()
+    if how == "noisy-or" and not given.is_between(0, 1).all():
         raise GreenstickError(
             "Noisy-or needs probabilities.", remedy="Calibrate the scores, or pool by max or mean."
         )
-    score = pl.col("score")
+    score, label = pl.col("score").cast(pl.Float64), pl.col("label").cast(pl.Int8)
     pooled = {
         "max": score.max(),
         "mean": score.mean(),
@@ -48,8 +52,10 @@ def pool_by_patient(table: pl.DataFrame, how: Pooling = "max") -> pl.DataFrame:
         table.with_columns(patients_of(table))
         .group_by(by, maintain_order=True)
         .agg(
-            pl.col("label").max(),
-            pl.when(score.null_count() == 0).then(pooled).alias("score"),
+            pl.when((label.null_count() == 0) | (label.max() == 1))
+            .then(label.max())
+            .alias("label"),
+            pl.when(score.is_finite().fill_null(False).all()).then(pooled).alias("score"),
             *calls,
             pl.len().alias("n_images"),
             *(pl.when(c.n_unique() == 1).then(c.first()).name.keep() for c in others),

@@ -1,18 +1,21 @@
 """Read and write tables of scores, anybody's."""
 
-from collections.abc import Mapping, Sequence
+import codecs
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from greenstick.errors import GreenstickError
 from greenstick.files import write_whole
-from greenstick.scores.columns import need_columns
+from greenstick.scores.columns import KNOWN_COLUMNS, need_columns
 
 #: Columns that hold names, and are read as text whatever they look like.
 NAMES = ("image", "patient", "reader", "modality", "case")
 #: What an empty cell of a CSV looks like in the wild.
 EMPTY = ["", "NA", "N/A", "NaN", "nan"]
+#: UTF-8, with a byte order mark or without.
+UTF8 = "utf-8-sig"
 
 
 def read_scores(
@@ -59,30 +62,66 @@ def read_table(path: Path | str, *, columns: Mapping[str, str] | None = None) ->
             table = pl.read_parquet(path)
         else:
             table = _read_csv(path, dict(columns or {}))
-    except (pl.exceptions.PolarsError, OSError):
+    except pl.exceptions.NoDataError:
+        raise GreenstickError(f"{path} is empty.", remedy="Check the path.") from None
+    except (pl.exceptions.PolarsError, UnicodeError, OSError):
         raise GreenstickError(
             f"{path} can be read neither as Parquet nor as CSV.",
-            remedy="Save the scores as CSV with a header line, or as Parquet.",
+            remedy="Save the scores as Parquet, or as CSV with a header line and as many cells in "
+            "each line: decimal commas need semicolons between the columns.",
         ) from None
     return renamed(table, columns)
 
 
 def _read_csv(path: Path, columns: Mapping[str, str]) -> pl.DataFrame:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        header = lines.readline()
+    encoding = _encoding(path)
+    with path.open(encoding=encoding) as lines:
+        header = next((line for line in lines if line.strip()), "")
     separator = max(",;\t", key=header.count)
     as_text = {columns.get(name, name) for name in NAMES}
     names = [name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)]
+    _refuse_twice(names, {*KNOWN_COLUMNS, *columns.values()})
     table = pl.read_csv(
         path,
         separator=separator,
         decimal_comma=separator == ";",
         null_values=EMPTY,
-        encoding="utf8-lossy",
+        encoding="utf8" if encoding == UTF8 else encoding,
         infer_schema_length=None,
         schema_overrides={name: pl.String for name in names if name in as_text},
     )
+    if separator == ";":  # 90,8% is text to polars
+        share = pl.col(pl.String).str.replace(r"^(\s*\d+),(\d+\s*%)", "${1}.${2}")
+        table = table.with_columns(share)
     return table.rename({name: name.strip() for name in table.columns if name != name.strip()})
+
+
+def _encoding(path: Path) -> str:
+    """Return how a text is written: in UTF-8, as Excel's Unicode text, or else in Latin-1.
+
+    Latin-1 keeps names apart that differ in letters beyond ASCII, whatever these really are.
+    """
+    with path.open("rb") as file:
+        start = file.read(1024)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in start:
+        raise UnicodeError("no text")
+    try:
+        with path.open(encoding=UTF8) as lines:
+            for _ in lines:
+                pass
+    except UnicodeDecodeError:
+        return "latin-1"
+    return UTF8
+
+
+def _refuse_twice(names: Sequence[str], used: Collection[str]) -> None:
+    twice = [name for name in dict.fromkeys(names) if name in used and names.count(name) > 1]
+    if twice:
+        raise GreenstickError(
+            f"Two columns are called {twice[0]!r}.", remedy="Rename the one that is not meant."
+        )
 
 
 def renamed(table: pl.DataFrame, columns: Mapping[str, str] | None) -> pl.DataFrame:
@@ -142,9 +181,11 @@ def binary_labels(
         Where a value is neither 0 nor 1 nor named in ``positive`` or ``negative``.
     """
     if positive or negative:
-        return _named_labels(labels.cast(pl.String), positive, negative)
+        return _named_labels(labels.cast(pl.String).str.strip_chars(), positive, negative)
     if labels.dtype == pl.String:
         labels = labels.str.strip_chars()
+    if labels.dtype.is_float():
+        labels = labels.fill_nan(None)
     numbers = labels.cast(pl.Float64, strict=False)
     lost = numbers.is_null() & labels.is_not_null()
     odd = lost | ~(numbers.is_in([0.0, 1.0]) | numbers.is_null())
@@ -208,13 +249,6 @@ def write_scores(table: pl.DataFrame, path: Path | str) -> None:
     path = Path(path)
     is_csv = path.suffix.lower() == ".csv"
     write_whole(path, table.write_csv if is_csv else table.write_parquet)
-
-
-def name_images(table: pl.DataFrame) -> pl.DataFrame:
-    """Return a table whose images have names: ``row 1`` and so on where there is no column."""
-    if "image" in table.columns:
-        return table
-    return table.with_columns(image=pl.format("row {}", pl.int_range(1, pl.len() + 1)))
 
 
 def one_split(table: pl.DataFrame) -> str | None:
