@@ -90,6 +90,34 @@ def test_a_model_does_not_differ_from_itself(scores_table: Draw) -> None:
         assert d.p_value in (None, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [([1, 1, 1, 0, 0, 0], "no error can be estimated"), ([1, 0, 0, 0, 0, 0], "a single patient")],
+)
+def test_a_difference_without_an_interval_says_why(labels: list[int], why: str) -> None:
+    perfect = pl.DataFrame(
+        {"image": [f"{i}.png" for i in range(6)], "label": labels, "score": labels}
+    )
+    constant = perfect.with_columns(score=pl.lit(0.5))
+    found = compared(perfect, constant).difference("AUROC")
+    assert found.difference == -0.5
+    assert (found.lower, found.p_value) == (None, None)
+    assert why in found.method
+    same = compared(perfect, perfect).difference("AUROC")
+    assert same.lower is None
+
+
+def test_repeats_of_one_test_set_are_no_folds(scores_table: Draw) -> None:
+    table = scores_table(60)
+    repeats = [
+        scored.with_columns(repeat=pl.lit(r), fold=pl.lit(0))
+        for r, scored in enumerate((table, rival(table), rival(table, seed=6)))
+    ]
+    both = pl.concat(repeats)
+    found = compared(both, both.with_columns(score=pl.col("score") ** 2))
+    assert "AUROC, mean of folds" not in [d.name for d in found.differences]
+
+
 def test_rows_are_paired_by_image_and_not_by_order(scores_table: Draw) -> None:
     table = scores_table(150)
     other = rival(table)
@@ -103,6 +131,8 @@ def test_patients_of_either_table_will_do(scores_table: Draw) -> None:
     known = compared(table, other)
     assert known.n_patients == 50
     assert compared(table.drop("patient"), other).n_patients == 50
+    unnamed = table.with_columns(patient=pl.lit(None, pl.String))
+    assert compared(unnamed, other) == known
     blind = compared(table.drop("patient"), other.drop("patient"))
     assert blind.n_patients == 150
     assert "Obuchowski" in known.difference("AUROC").method

@@ -104,6 +104,12 @@ def test_a_table_of_several_models_holds_as_many(scores_table: Draw) -> None:
     assert one.pairs[0].differences == compared(tables, 0.4).pairs[0].differences
 
 
+def test_models_of_one_name_in_two_files_are_refused(scores_table: Draw) -> None:
+    table = pl.concat([t.with_columns(model=pl.lit(n)) for n, t in models(scores_table).items()])
+    with pytest.raises(GreenstickError, match="Two models are called a"):
+        contenders_of({"ours": table, "theirs": table})
+
+
 def test_each_model_may_have_a_threshold_of_its_own(scores_table: Draw) -> None:
     tables = models(scores_table)
     found = compared(tables, 0.3, 0.5, 0.7).pair("b", "c").difference("sensitivity")

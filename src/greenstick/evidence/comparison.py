@@ -24,10 +24,11 @@ from greenstick.evidence.intervals import (
     z_of,
 )
 from greenstick.evidence.leaks import check_threshold
-from greenstick.evidence.resampling import statistics_of
+from greenstick.evidence.resampling import LOSSES, statistics_of
 from greenstick.evidence.rows import Bools, Floats, Ints, Missing, ScoredRows, to_rows, usable
 from greenstick.evidence.significance import clustered_mcnemar, mcnemar
 from greenstick.findings import Finding, Severity
+from greenstick.scores import names_patients
 
 Points = OperatingPoint | Sequence[OperatingPoint] | None
 
@@ -158,12 +159,12 @@ def _paired(
             f"{both.height} images are in both tables, {lost} in one only.",
             remedy="Compare on the same images; --drop-missing leaves out the others.",
         )
-    one, two = both.join(one, on=key, how="left"), both.join(two, on=key, how="left")
+    one, two = (both.join(t, on=key, how="left", maintain_order="left") for t in (one, two))
     if (to_rows(one).labels != to_rows(two).labels).any():
         raise GreenstickError(
             "The tables disagree on the label of some images.", remedy="Use one set of labels."
         )
-    if "patient" in two.columns and "patient" not in one.columns:
+    if names_patients(two) and not names_patients(one):
         one = one.with_columns(two["patient"])
     return one, two
 
@@ -185,7 +186,7 @@ def auroc_difference(pair: Pair, level: float) -> Difference:
     gap = placed[1].auroc - placed[0].auroc
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     known = variance > 1e-18
-    patients = min(_patients_by_class(rows))
+    patients = min(rows.patients_by_class)
     quantile = t_of(level, patients) if rows.clustered else z_of(level)
     half = quantile * float(np.sqrt(variance)) if known else None
     z = gap / float(np.sqrt(variance)) if known else 0.0
@@ -199,22 +200,24 @@ def auroc_difference(pair: Pair, level: float) -> Difference:
         lower=None if half is None else gap - half,
         upper=None if half is None else gap + half,
         level=level,
-        method=f"{name}, paired" if known else "none: the models rank alike",
+        method=f"{name}, paired" if known else _why_unknown(gap, variance),
         p_value=float(2 * tail) if known else None,
         test=f"{name}, paired" if known else "",
     )
 
 
-def _patients_by_class(rows: ScoredRows) -> tuple[int, int]:
-    with_fracture = int((rows.per_patient(rows.labels) > 0).sum())
-    return with_fracture, int((rows.per_patient(~rows.labels) > 0).sum())
+def _why_unknown(gap: float, variance: float) -> str:
+    """Return why a difference of AUROCs has no interval."""
+    if np.isnan(variance):
+        return "none: a single patient with or without a fracture"
+    return "none: the models rank alike" if abs(gap) < 1e-12 else "none: no error can be estimated"
 
 
 def _resampled(pair: Pair, replicates: int, seed: int, level: float) -> list[Difference]:
     """Return differences by bootstrap: both models are judged on the same drawn patients."""
     names = ["average precision"]
     if pair.first.probabilities and pair.second.probabilities:
-        names += ["Brier score", "log loss"]
+        names += LOSSES
     rows = pair.first
     if rows.n_patients < 2:
         return []
@@ -303,6 +306,5 @@ def _mcnemar(first: Floats, second: Floats, n: Floats) -> SignificanceTest:
 def _with_verdict(found: Difference, margin: float | None) -> Difference:
     if margin is None or found.lower is None or found.upper is None:
         return found
-    less_is_better = found.name in ("Brier score", "log loss")
-    kept = found.upper < margin if less_is_better else found.lower > -margin
+    kept = found.upper < margin if found.name in LOSSES else found.lower > -margin
     return found.model_copy(update={"non_inferior": kept})

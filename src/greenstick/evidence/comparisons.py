@@ -1,5 +1,6 @@
 """Several models on the same images: every pair, with p values corrected for their number."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -92,11 +93,15 @@ def contenders_of(
     Raises
     ------
     GreenstickError
-        Where there are neither as many thresholds as models nor one.
+        Where two models have one name, or there are neither as many thresholds as models nor one.
     """
-    found = {
-        name: scores for file, table in tables.items() for name, scores in _by_model(file, table)
-    }
+    listed = [pair for file, table in tables.items() for pair in _by_model(file, table)]
+    found = dict(listed)
+    twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
+    if twice:
+        raise GreenstickError(
+            f"Two models are called {twice[0]}.", remedy="Rename one in the column 'model'."
+        )
     if len(thresholds) not in (0, 1, len(found)):
         raise GreenstickError(
             f"There are {len(thresholds)} thresholds for {len(found)} models.",

@@ -13,6 +13,7 @@ from greenstick.evidence.evidence import calls_of
 from greenstick.evidence.net_benefit import decision_curve
 from greenstick.evidence.resampling import resample_rows
 from greenstick.evidence.rows import Missing, count, to_rows, usable
+from greenstick.scores import names_patients
 
 
 class ModelFigures(Record):
@@ -49,12 +50,14 @@ def on_shared_images(tables: Sequence[pl.DataFrame], missing: Missing) -> list[p
     judged = [usable(table, missing)[0] for table in named]
     shared = reduce(lambda a, b: a.join(b, on="image", how="semi"), judged).select("image")
     kept = [table.join(shared, on="image", how="semi") for table in judged]
-    with_patients = [table for table in kept if "patient" in table.columns]
+    with_patients = [table for table in kept if names_patients(table)]
     if not with_patients:
         return kept
     whose = with_patients[0].select("image", "patient").unique("image")
     return [
-        table if "patient" in table.columns else table.join(whose, on="image", how="left")
+        table
+        if names_patients(table)
+        else table.drop("patient", strict=False).join(whose, on="image", how="left")
         for table in kept
     ]
 

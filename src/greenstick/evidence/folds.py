@@ -32,7 +32,8 @@ def fold_differences(
     -------
     list of Difference
         One; empty where a table has no folds, the folds of the two differ, there are fewer than
-        two, or one of them has images of one class only.
+        two, one of them has images of one class only, or each tests all images, as repeats of one
+        test set do: then nothing says how much of the training they share.
     """
     keys = [c for c in ("repeat", "fold") if c in first.columns and c in second.columns]
     if "fold" not in keys or not first.select(keys).equals(second.select(keys)):
@@ -40,9 +41,10 @@ def fold_differences(
     folds = first.select(keys).with_row_index("row").group_by(keys, maintain_order=True)
     rows = [of_fold["row"].to_numpy() for _, of_fold in folds]
     areas = [_areas(first[r], second[r]) for r in rows]
-    if len(areas) < 2 or any(area is None for area in areas):
+    share = _test_share(first, rows)
+    if len(areas) < 2 or any(area is None for area in areas) or share >= 1:
         return []
-    return [_mean_difference(np.array(areas), _test_share(first, rows), level)]
+    return [_mean_difference(np.array(areas), share, level)]
 
 
 def _areas(first: pl.DataFrame, second: pl.DataFrame) -> tuple[float, float] | None:

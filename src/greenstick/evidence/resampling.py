@@ -21,6 +21,7 @@ from greenstick.evidence.ranking import (
 from greenstick.evidence.reliability import brier_losses, log_losses
 from greenstick.evidence.rows import Floats, Ints, ScoredRows
 
+#: Figures of which less is better.
 LOSSES = ("Brier score", "log loss")
 
 

@@ -7,12 +7,11 @@ from markupsafe import Markup
 from greenstick.evidence.comparisons import Comparisons
 from greenstick.evidence.each_model import ModelFigures
 from greenstick.evidence.estimates import Difference
+from greenstick.evidence.resampling import LOSSES
 from greenstick.findings import Finding, Severity
 from greenstick.reports import figures
 from greenstick.reports.wording import find
 
-#: Losses: less is better.
-LOSSES = ("Brier score", "log loss")
 #: What is drawn of each model by itself, where it has it.
 ALONE = ("AUROC", "average precision", "sensitivity", "specificity")
 
