@@ -239,6 +239,30 @@ def test_missing_values_are_refused_or_dropped_with_a_warning(scores_table: Draw
         judged(table.with_columns(score=pl.lit(None, dtype=pl.Float64)), missing="drop")
 
 
+def test_an_image_without_a_name_is_one_of_its_own(scores_table: Draw) -> None:
+    table = scores_table().drop("patient")
+    nameless = table.with_columns(
+        image=pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("image")
+    )
+    found = judged(nameless)
+    assert (found.n_images, found.n_patients) == (300, 300)
+    assert found.estimate("AUROC") == judged(table).estimate("AUROC")
+
+
+@pytest.mark.parametrize("threshold", [-1.0, 50.0])
+def test_a_threshold_beyond_all_scores_is_warned_of(scores_table: Draw, threshold: float) -> None:
+    assert severity(judged(scores_table(), point=given_point(threshold)), "one-call-only") is (
+        Severity.WARNING
+    )
+    usual = judged(scores_table(), point=given_point(0.5))
+    assert "one-call-only" not in [finding.code for finding in usual.findings]
+
+
+def test_splits_may_be_numbered(scores_table: Draw) -> None:
+    found = judged(scores_table().with_columns(split=pl.int_range(pl.len()) % 2))
+    assert severity(found, "several-splits") is Severity.ERROR
+
+
 @pytest.mark.parametrize("missing", ["refuse", "drop"])
 def test_an_image_listed_twice_is_refused(scores_table: Draw, missing: str) -> None:
     table = scores_table()
@@ -301,6 +325,10 @@ def test_small_subgroups_are_marked(scores_table: Draw) -> None:
     assert not found["usual"].too_small
     assert found["rare"].n_images == 15
     assert [e.name for e in found["usual"].estimates] == ["AUROC"]
+    ages = table.with_columns(
+        age=pl.when(pl.col("site") == "rare").then(float("nan")).otherwise(9.0)
+    )
+    assert [s.n_images for s in judged(ages, subgroups=["age"]).subgroups] == [285]
     with pytest.raises(GreenstickError, match="no column 'age'"):
         judged(table, subgroups=["age"])
 

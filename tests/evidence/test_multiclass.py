@@ -257,3 +257,15 @@ def test_what_cannot_be_judged_is_refused(
 def test_a_point_must_be_of_a_class() -> None:
     with pytest.raises(GreenstickError, match="'oblique', which is no class"):
         judged(drawn(), points={"oblique": given_point(0.5)})
+
+
+def test_several_models_and_a_nameless_image() -> None:
+    table = drawn(60)
+    both = pl.concat([table.with_columns(model=pl.lit(name)) for name in ("a", "b")])
+    with pytest.raises(GreenstickError, match="2 models"):
+        judged(both)
+    assert judged(both.filter(model="b")).model == "b"
+    nameless = table.with_columns(
+        image=pl.when(pl.int_range(pl.len()) == 1).then(None).otherwise("image")
+    )
+    assert judged(nameless).n_images == 60

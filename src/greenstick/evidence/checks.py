@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from greenstick.evidence.rows import ScoredRows
+from greenstick.evidence.rows import Bools, ScoredRows
 from greenstick.findings import Finding, Severity
 
 #: Fewer patients than this in a class, and its intervals are too wide to conclude from.
@@ -21,8 +21,7 @@ def check_rows(rows: ScoredRows) -> list[Finding]:
 
 
 def _classes(rows: ScoredRows) -> Finding:
-    with_fracture = int((rows.per_patient(rows.labels) > 0).sum())
-    without = int((rows.per_patient(~rows.labels) > 0).sum())
+    with_fracture, without = rows.patients_by_class
     if not with_fracture or not without:
         return Finding(
             "one-class-only",
@@ -93,17 +92,32 @@ def _clusters(rows: ScoredRows) -> Finding:
     )
 
 
+def check_calls(calls: Bools | None) -> list[Finding]:
+    """Return a warning where every image is called a fracture, or none is."""
+    if calls is None or (calls.any() and not calls.all()):
+        return []
+    return [
+        Finding(
+            "one-call-only",
+            Severity.WARNING,
+            f"{'Every' if calls.all() else 'No'} image is called a fracture: the operating point "
+            "tells none from another.",
+            remedy="Make sure that the threshold is on the scale of the scores (0.5, or 50?).",
+        )
+    ]
+
+
 def check_pooling(table: pl.DataFrame) -> list[Finding]:
     """Return what to know where rows of several splits, folds or repeats are judged together."""
     findings = []
-    splits = sorted(table["split"].drop_nulls().unique()) if "split" in table.columns else []
+    splits = table["split"].drop_nulls().unique().sort() if "split" in table.columns else ()
     if len(splits) > 1:
         findings.append(
             Finding(
                 "several-splits",
                 Severity.ERROR,
-                f"Rows of {' and '.join(splits)} are judged together: some of them were used to "
-                "make the model.",
+                f"Rows of {' and '.join(map(str, splits))} are judged together: some of them were "
+                "used to make the model.",
                 remedy="Judge the test rows alone.",
             )
         )

@@ -16,7 +16,7 @@ from greenstick.evidence.abstention import Abstention
 from greenstick.evidence.arguments import as_list, calibrations_of, check_range, one_model
 from greenstick.evidence.at_point import at_operating_point, at_prevalence, confusion
 from greenstick.evidence.calibration import judge_calibration
-from greenstick.evidence.checks import check_pooling, check_rows
+from greenstick.evidence.checks import check_calls, check_pooling, check_rows
 from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import (
     BrierParts,
@@ -269,6 +269,7 @@ def evaluate(
         findings=[
             *findings,
             *check_rows(judged),
+            *check_calls(calls),
             *check_provenance(table, judged, rows, points, calls, calibrations),
             *check_pooling(table),
         ],

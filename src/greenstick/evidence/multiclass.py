@@ -11,7 +11,7 @@ from greenstick import RESEARCH_USE
 from greenstick.decision.calibration import Calibration
 from greenstick.decision.operating_points import OperatingPoint
 from greenstick.errors import GreenstickError
-from greenstick.evidence.arguments import as_list
+from greenstick.evidence.arguments import as_list, one_model
 from greenstick.evidence.at_point import at_operating_point
 from greenstick.evidence.class_figures import estimable, overall
 from greenstick.evidence.class_rows import (
@@ -142,9 +142,10 @@ def evaluate_classes(
     Raises
     ------
     GreenstickError
-        Where the columns are not those of several classes, a label is of none, or a point names
-        no class.
+        Where the columns are not those of several classes, a label is of none, a point names no
+        class, or the table holds several models.
     """
+    model = one_model(scores)
     kind = kind or kind_of(scores) or "multi-class"
     names = list(classes) if classes is not None else classes_of(scores)
     judged, table = to_class_rows(scores, names, kind, missing)
@@ -153,7 +154,7 @@ def evaluate_classes(
     calls = _calls(judged, table, points)
     return ClassEvidence(
         kind=kind,
-        model=_model(table),
+        model=model,
         rows=rows,
         classes=names,
         n_images=count(judged.images),
@@ -185,11 +186,6 @@ def _check_points(points: Points, names: Sequence[str]) -> None:
             f"There is an operating point for {strange[0]!r}, which is no class.",
             remedy=f"The classes are: {', '.join(names)}.",
         )
-
-
-def _model(table: pl.DataFrame) -> str:
-    models = table["model"].drop_nulls().unique() if "model" in table.columns else pl.Series([""])
-    return str(models[0]) if len(models) == 1 else ""
 
 
 def table_of_class(table: pl.DataFrame, name: str, kind: Kind) -> pl.DataFrame:

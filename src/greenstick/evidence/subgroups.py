@@ -25,14 +25,13 @@ def judge_subgroups(
     Rows whose value is null belong to no subgroup of that column.
     """
     need_columns(table, *columns)
-    return [
-        _judge(
-            rows, calls, (table[column] == value).fill_null(False).to_numpy(), column, value, level
-        )
-        for column in columns
-        for value in table[column].drop_nulls().unique().sort()
-        for inside in [(table[column] == value).fill_null(False).to_numpy()]
-    ]
+    found = []
+    for column in columns:
+        values = table[column].fill_nan(None) if table[column].dtype.is_float() else table[column]
+        for value in values.drop_nulls().unique().sort():
+            inside = (values == value).fill_null(False).to_numpy()
+            found.append(_judge(rows, calls, inside, column, value, level))
+    return found
 
 
 def _judge(

@@ -20,8 +20,9 @@ def judged_rows(scores: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
     and a score.
     """
     for column, value in (("split", evidence.rows), ("model", evidence.model)):
-        if column in scores.columns and (scores[column] == value).any():
-            scores = scores.filter(pl.col(column) == value)
+        if column in scores.columns:
+            mine = (scores[column].cast(pl.String) == value).fill_null(False)
+            scores = scores.filter(mine) if mine.any() else scores
     score = pl.col("score").cast(pl.Float64)
     return scores.filter(pl.col("label").is_not_null() & score.is_not_null() & score.is_finite())
 
