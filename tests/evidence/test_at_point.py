@@ -151,6 +151,20 @@ def test_predictive_values_follow_bayes() -> None:
     assert own.value == pytest.approx(80 / 110)
 
 
+def test_an_infinite_ratio_is_not_an_unknown_one() -> None:
+    labels, calls = from_counts(10, 0, 0, 20)
+    found = {e.name: e for e in at_operating_point(judged(labels), calls)}
+    assert found["LR+"].infinite
+    assert str(found["LR+"]).startswith("LR+ ∞ (95% interval ")
+    assert str(found["LR+"]).endswith(" to ∞)")
+    assert found["LR-"].value == 0
+    unknown = {e.name: e for e in at_operating_point(judged(labels), ~labels & labels)}
+    assert not unknown["LR+"].infinite
+    assert str(unknown["LR+"]) == "LR+: not estimable"
+    turned = {e.name: e for e in at_operating_point(judged(labels), ~labels)}
+    assert str(turned["MCC"]) == "MCC -1.000 (no interval)"
+
+
 def test_predictive_values_stand_where_nothing_was_wrong_or_nothing_called() -> None:
     labels, calls = from_counts(10, 0, 0, 20)
     ppv, npv = at_prevalence(judged(labels), calls, 0.1)
@@ -162,6 +176,9 @@ def test_predictive_values_stand_where_nothing_was_wrong_or_nothing_called() -> 
     assert (undefined.value, undefined.lower, undefined.upper) == (None, None, None)
     assert at_prevalence(judged(labels), nothing, 0.1)[1].value == pytest.approx(0.9)
     assert at_prevalence(judged(labels), ~nothing, 0.1)[1].value is None
+    assert "no such call" in undefined.method
+    fractures = np.ones(9, dtype=bool)
+    assert "only one class" in at_prevalence(judged(fractures), fractures, 0.1)[0].method
 
 
 @pytest.mark.parametrize("prevalence", [0.0, 1.0, 30.0])

@@ -213,8 +213,9 @@ def test_scores_from_elsewhere_get_a_page_too(tmp_path):
             "score": 3 * label + rng.normal(0, 2, 200),
         }
     )
+    scores = scores.with_columns(split=pl.lit(2), model=pl.lit(7))  # numbers, not names
     scores.write_parquet(tmp_path / "scores.parquet")
-    evidence = evaluate(scores, point=given_point(1.5), rows="all", replicates=100)
+    evidence = evaluate(scores, point=given_point(1.5), rows="2", replicates=100)
     write_evidence(evidence, tmp_path / "evidence.json")
     text = report_of(tmp_path).text
     assert "These scores are no probabilities, so calibration was not measured." in text
@@ -347,6 +348,10 @@ def test_subgroups_too_small_to_say_anything_are_named(run, page):
     assert f"Too small to say anything: {said}." in page.text
     (drawn,) = (a["aria-label"] for a in page.all("svg") if "body part" in a.get("aria-label", ""))
     assert all(value in drawn for value in [*small, *large])
+    for one in evidence.subgroups:
+        for e in one.estimates:
+            if e.value is not None:
+                assert f"{e.value:.3f} {e.lower:.3f} to {e.upper:.3f}" in page.text
 
 
 def test_stated_prevalence_and_partial_auroc_have_their_line(tmp_path):

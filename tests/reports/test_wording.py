@@ -34,6 +34,13 @@ def test_interval_says_which_side_is_open():
     assert wording.interval(estimate(None, None, None)) == "–"
 
 
+def test_an_infinite_estimate_is_shown_with_its_limit():
+    ratio = estimate(None, 4.2, None, name="LR+")
+    assert (wording.estimated(ratio), wording.interval(ratio)) == ("∞", "above 4.200")
+    assert wording.estimated(estimate(None, None, None)) == "–"
+    assert wording.estimated(estimate(0.5, 0.4, 0.6)) == "0.500"
+
+
 def test_find_skips_what_has_no_value():
     both = [estimate(None, None, None), estimate(0.9, 0.8, 1.0)]
     assert wording.find(both, "auroc") is both[1]

@@ -151,9 +151,8 @@ def at_prevalence(
 def _after(ratio: Estimate, name: str, of: Callable[[float], float], defined: np.bool_) -> Estimate:
     if not defined or ratio.lower is None:
         unknown = {"value": None, "lower": None, "upper": None}
-        return ratio.model_copy(
-            update={"name": name, "method": "not estimable: no such call", **unknown}
-        )
+        why = ratio.method if defined else "not estimable: no such call"
+        return ratio.model_copy(update={"name": name, "method": why, **unknown})
     certain = 1.0 if of(1e9) > 0.5 else 0.0  # what an infinite ratio tells
     limits = [of(ratio.lower), certain if ratio.upper is None else of(ratio.upper)]
     return ratio.model_copy(

@@ -52,7 +52,8 @@ class Estimate(Record):
     name
         What was estimated, e.g. ``"sensitivity"``.
     value
-        The estimate; None where the rows do not determine it (e.g. PPV with no positive call).
+        The estimate; None where the rows do not determine it (e.g. PPV with no positive call), or
+        where it is infinite (a ratio to 0): it then has a lower limit.
     lower, upper
         Limits of the interval. None where there is no such limit: an unbounded ratio has
         ``upper=None`` and a ``value``.
@@ -74,12 +75,20 @@ class Estimate(Record):
     n_images: int
     n_patients: int
 
+    @property
+    def infinite(self) -> bool:
+        """Whether it is a ratio to 0, of which only the lower limit is a number."""
+        return self.value is None and self.lower is not None
+
     def __str__(self) -> str:
-        if self.value is None:
+        if self.value is None and not self.infinite:
             return f"{self.name}: not estimable"
+        value = "∞" if self.value is None else f"{self.value:.3f}"
+        if self.lower is None and self.upper is None:
+            return f"{self.name} {value} (no interval)"
         low = "-∞" if self.lower is None else f"{self.lower:.3f}"
         high = "∞" if self.upper is None else f"{self.upper:.3f}"
-        return f"{self.name} {self.value:.3f} ({self.level:.0%} interval {low} to {high})"
+        return f"{self.name} {value} ({self.level:.0%} interval {low} to {high})"
 
 
 class Curve(Record):

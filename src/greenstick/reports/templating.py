@@ -22,6 +22,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         number=wording.number,
+        estimated=wording.estimated,
         signed=wording.signed,
         percent=wording.percent,
         interval=wording.interval,

@@ -44,11 +44,14 @@ def print_conclusion(evidence: Evidence, page: Path) -> None:
 
 
 def _number(estimate: Estimate) -> tuple[str, str, str]:
-    if estimate.value is None:
+    if estimate.value is None and not estimate.infinite:
         return estimate.name, "not estimable", ""
+    value = "∞" if estimate.value is None else f"{estimate.value:.3f}"
+    if estimate.lower is None and estimate.upper is None:
+        return estimate.name, value, ""
     lower = "-∞" if estimate.lower is None else f"{estimate.lower:.3f}"
     upper = "∞" if estimate.upper is None else f"{estimate.upper:.3f}"
-    return estimate.name, f"{estimate.value:.3f}", f"({estimate.level:.0%} {lower} to {upper})"
+    return estimate.name, value, f"({estimate.level:.0%} {lower} to {upper})"
 
 
 def print_protocols(found: Sequence[Protocol], to: Console) -> None:

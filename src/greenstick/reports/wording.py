@@ -32,9 +32,14 @@ def signed(value: float | None) -> str:
     return f"+{text}" if value is not None and value > 0 and text != "0.000" else text
 
 
+def estimated(estimate: Estimate) -> str:
+    """Return the value of an estimate; a dash for none."""
+    return "∞" if estimate.infinite else number(estimate.value)
+
+
 def interval(estimate: Estimate) -> str:
     """Return an interval as '0.91 to 0.95'; an open side is said."""
-    if estimate.value is None or (estimate.lower is None and estimate.upper is None):
+    if estimate.lower is None and estimate.upper is None:
         return "–"
     if estimate.upper is None:
         return f"above {number(estimate.lower)}"
