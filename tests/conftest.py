@@ -45,17 +45,23 @@ def pretrained_weights() -> Path:
 def make_detector(tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of detectors of two boxes; keyword arguments replace fields of the card.
 
-    The first, of class 'new', is surer the brighter the canvas is, by ``gain``: its logit is
+    The ``first``, of class 'new', is surer the brighter the canvas is, by ``gain``: its logit is
     3 + gain * mean. That of the second, of class 'old', is -2.
     """
 
-    def make(name: str = "two boxes", *, gain: float = 0.0, **fields: object) -> Path:
+    def make(
+        name: str = "two boxes",
+        *,
+        gain: float = 0.0,
+        first: tuple[int, int, int, int] = (8, 16, 24, 32),
+        **fields: object,
+    ) -> Path:
         from greenstick.models.card import CardOperatingPoint, write_card
         from greenstick.models.detector_settings import DetectorCard, DetectorSettings
 
         folder = tmp_path / name
         folder.mkdir(parents=True)
-        write_two_boxes(folder / "model.onnx", gain)
+        write_two_boxes(folder / "model.onnx", gain, first)
         point = CardOperatingPoint(threshold=0.4, rule="f1", chosen_on="valid", n=50)
         card = DetectorCard(
             name=folder.name,
@@ -69,7 +75,7 @@ def make_detector(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def write_two_boxes(path: Path, gain: float) -> None:
+def write_two_boxes(path: Path, gain: float, first: tuple[int, int, int, int]) -> None:
     """Write the network of such a detector."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -82,7 +88,7 @@ def write_two_boxes(path: Path, gain: float) -> None:
     constants = {
         "zero": np.float32([0.0]),
         "gain": np.float32([[[gain, 0.0], [0.0, 0.0]]]),
-        "corners": np.float32([[[8, 16, 24, 32], [32, 32, 64, 48]]]),
+        "corners": np.float32([[first, [32, 32, 64, 48]]]),
         "said": np.float32([[[3.0, -9.0], [-9.0, -2.0]]]),
         "axes": np.int64([2, 3]),
         "last": np.int64([3]),

@@ -105,6 +105,14 @@ def test_anybodys_scores_are_judged_and_compared(tmp_path: Path) -> None:
     assert compared.returncode == 0, compared.stderr
     assert "AUROC" in compared.stdout
     assert (tmp_path / "two" / "report.html").is_file()
+    nameless = greenstick("compare", "a.csv", "b.csv", "-o", "two", *columns[:2], cwd=tmp_path)
+    assert "a.csv: The scores have no column 'score'" in nameless.stderr
+    unchosen = greenstick("evaluate", "a.csv", "-o", "out", *columns, "--target", "1", cwd=tmp_path)
+    assert unchosen.returncode == 2
+    assert "--choose-on" in unchosen.stderr
+    taken = greenstick("compare", "a.csv", "b.csv", "-o", "out", *columns, cwd=tmp_path)
+    assert taken.returncode == 1
+    assert "another folder" in taken.stderr
     refused = greenstick("evaluate", "a.csv", "-o", "out", cwd=tmp_path)
     assert refused.returncode == 1
     assert "truth" in refused.stderr
@@ -139,6 +147,7 @@ def test_scores_of_several_classes_are_judged(tmp_path: Path) -> None:
     classes = json.loads((tmp_path / "out" / "classes.json").read_text())
     assert classes["by_class"]["a"]["discrimination"][0]["value"] == 1.0
     assert sum(map(sum, classes["confusion"]["counts"])) == 60
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_rows_are_chosen_and_pooled_by_patient(tmp_path: Path) -> None:

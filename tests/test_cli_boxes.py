@@ -61,5 +61,9 @@ def test_a_confidence_chosen_on_the_same_images_is_told(
         run(*words, "--rule", "sensitivity", "--target", "0.8")
     with pytest.raises(GreenstickError, match="given, and to be chosen too"):
         run(*words, "--confidence", "0.3", "--valid-truth", truth, "--valid-predictions", found)
+    with pytest.raises(GreenstickError, match="nan is no confidence"):
+        run(*words, "--confidence", "nan")
+    with pytest.raises(GreenstickError, match="There is no folder .*nowhere of images"):
+        run(*words, "--images", tmp_path / "nowhere")
     with pytest.raises(GreenstickError, match="no rule 'best'"):
         run(*words, "--valid-truth", truth, "--valid-predictions", found, "--rule", "best")

@@ -50,9 +50,13 @@ def test_every_setting_is_explained_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"cohort": "c", "recipe": {"epoch": 3}}, "recipe.epoch"),
+        ({"cohort": "c", "recipe": {"epoch": 3}}, "'recipe.epoch': there is no such setting"),
         ({"cohort": "c", "recipe": {"epochs": 0}}, "recipe.epochs"),
         ({"cohort": "c", "decision": {"rule": "best"}}, "decision.rule"),
+        ({"cohort": "c", "decision": {"rule": "sensitivity"}}, "'decision': target: .* needs"),
+        ({"cohort": "c", "decision": {"rule": "specificity", "target": 95}}, "cannot be required"),
+        ({"cohort": "c", "decision": {"rule": "youden", "target": 0.9}}, "takes no target"),
+        ({"cohort": "c", "variants": {"a": {"recipe.lr.b": 1}}}, "^e.toml: recipe.lr.b is no"),
         ({"cohort": "c", "split": {"fractions": [0.5, 0.1, 0.1]}}, "fractions"),
         ({}, "cohort"),
     ],
@@ -68,6 +72,8 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
         read_experiment(tmp_path / "e.toml")
     with pytest.raises(GreenstickError, match="There is no experiment"):
         read_experiment(tmp_path / "absent.toml")
+    with pytest.raises(GreenstickError, match="is a folder"):
+        read_experiment(tmp_path)
 
 
 def test_a_new_experiment_keeps_a_given_split(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openvino
 import polars as pl
 import pytest
 import torch
@@ -19,6 +20,7 @@ from greenstick.models.card import Card, CardOperatingPoint
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import build_classifier
 from greenstick.models.settings import ClassifierSettings
+from greenstick.openvino_core import openvino_core
 from greenstick.reading.fused import Fused
 from greenstick.reading.reader import Reader
 
@@ -99,6 +101,21 @@ def test_both_scores_become_one(
     assert {point.chosen_on for point in rules.values()} == {"valid"}
     words = ["compare", str(out / "scores.parquet"), "-o", str(tmp_path / "compared")]
     assert CliRunner().invoke(app, words).exit_code == 0
+
+
+def test_an_exported_detector_is_fused_and_what_was_there_goes(
+    classifier: Path, films: Path, make_detector: Callable[..., Path], tmp_path: Path
+) -> None:
+    detector, out = make_detector(gain=9.0), tmp_path / "fused"
+    fuse_models(read_cohort(films), classifier, detector, out, threads=1)
+    (out / "familiar.safetensors").write_bytes(b"of an earlier classifier")
+    plain = Reader(classifier, boxes_from=detector, threads=1)(films.parent / "20.png")
+    network = openvino_core().read_model(detector / "model.onnx")
+    openvino.save_model(network, detector / "model.xml", compress_to_fp16=False)
+    (detector / "model.onnx").unlink()
+    fuse_models(read_cohort(films), classifier, detector, out, threads=1)
+    again = Reader(out, threads=1)(films.parent / "20.png")
+    assert again.best_box == pytest.approx(plain.best_box, abs=1e-3)
 
 
 def test_images_that_were_trained_on_are_refused(

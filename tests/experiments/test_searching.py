@@ -1,6 +1,7 @@
 """Settings are searched inside the training part; learning curves show what more patients give."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,21 @@ import polars as pl
 import pytest
 
 from greenstick.cohorts.cohort import read_cohort
+from greenstick.cohorts.splits import split_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.evidence import read_evidence
 from greenstick.experiments.experiment import check_experiment, read_experiment, write_experiment
 from greenstick.experiments.folds import Key, plan_folds
-from greenstick.experiments.jobs import Done
+from greenstick.experiments.jobs import DONE, Done, Job, write_record
 from greenstick.experiments.learning_curve import (
     CurvePoint,
     LearningCurves,
     fit_power_law,
     share_jobs,
 )
-from greenstick.experiments.searching import Grid, Tpe
+from greenstick.experiments.run_folder import RunFolder
+from greenstick.experiments.searching import Grid, Tpe, search
 from greenstick.experiments.sections import Range
 from greenstick.models.card import read_card
 
@@ -174,11 +177,65 @@ def _done(value: float) -> Done:
         ({"method": "grid", "space": {"split.seed": [1, 2]}}, "cannot be searched"),
         ({"method": "grid", "space": {"recipe.lr": [0.1, -1.0]}}, "greater than 0"),
         ({"method": "grid", "space": {"recipe.learning_rate": [0.1]}}, "learning_rate"),
+        ({"method": "grid", "space": {"recipe.lr.low": [0.1]}}, "is no setting"),
+        ({"method": "tpe", "space": {"recipe.batch_size": {"low": 8, "high": 64}}}, "list its"),
+        ({"method": "tpe", "space": {"recipe.lr": {"low": 1, "high": 0.1}}}, "'search.space.rec"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(search: dict[str, Any], said: str) -> None:
     with pytest.raises(GreenstickError, match=said):
         check_experiment({"cohort": "c", "search": search}, where="test")
+
+
+def test_a_variant_has_a_search_of_its_own_unless_it_sets_what_is_searched() -> None:
+    search = {"method": "grid", "space": {"recipe.lr": [1e-3, 1e-4]}}
+    values: dict[str, Any] = {"cohort": "c", "search": search}
+    values["variants"] = {"smooth": {"recipe.label_smoothing": 0.1}}
+    experiment = check_experiment(values, where="test")
+    assert experiment.variant("smooth").search == experiment.search
+    values["variants"] = {"slow": {"recipe.lr": 1e-5}}
+    with pytest.raises(GreenstickError, match=r"'slow' sets recipe\.lr, which is searched"):
+        check_experiment(values, where="test")
+
+
+class _Told:
+    """In the place of a crew: it does each job at once, and keeps them."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run, self.jobs = run, list[Job]()
+
+    def do(self, jobs: Sequence[Job]) -> dict[str, str]:
+        self.jobs += jobs
+        for job in jobs:
+            done = _done(0.7).model_copy(update={"digest": job.digest})
+            write_record(done, self.run.work(job.name) / DONE)
+        return {}
+
+
+def test_trials_are_of_each_network_on_what_it_may_learn_from(
+    spots: Path, tmp_path: Path, experiment_on: Any
+) -> None:
+    experiment = experiment_on(
+        spots,
+        model={"restorer": {"scales": [1]}},
+        search={"method": "grid", "space": {"recipe.lr": [3e-3, 1e-3]}},
+        variants={"few": {"labels.fracture_share": 0.5}, "memory": {"model.peer": "memory"}},
+    )
+    cohort, told = read_cohort(spots), _Told(RunFolder(tmp_path))
+    splits = split_cohort(cohort, experiment.split)
+    settled = {name: experiment.variant(name) for name in experiment.names}
+    crew: Any = told
+    tuned = search(told.run, settled, cohort, splits, crew)
+    assert [key.name for key in tuned] == ["test_resnet", "few", "memory"]
+    assert tuned[next(iter(tuned))].recipe.lr == 3e-3  # the first of equals
+    names = [job.name for job in told.jobs]
+    assert sum(name.startswith("restorer") for name in names) == 1  # all share it
+    assert names[1:] == [f"{name}-trial00{n}" for name in ("test_resnet", "few") for n in (0, 1)]
+    whole, few = (
+        job.images.join(cohort.table, on="image").filter(label=1)["patient"].n_unique()
+        for job in told.jobs[2:4]
+    )
+    assert few == pytest.approx(whole / 2, abs=1)
 
 
 def test_a_search_is_written_and_read_again(tmp_path: Path) -> None:

@@ -53,6 +53,17 @@ def test_precision_is_tried_once_for_all_fits_of_a_backbone(
     )
 
 
+def test_a_network_that_states_its_precision_has_it(
+    spots: Path, tmp_path: Path, experiment_on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "choose_precision", lambda *_: Precision("bf16", {}))
+    variants = {"exact": {"recipe.precision": "32"}}
+    auto = experiment_on(spots, recipe={"precision": "auto"}, variants=variants)
+    settled = settle_precision(RunFolder(tmp_path), auto, "cpu")
+    assert settled["test_resnet"].recipe.precision == "bf16"
+    assert settled["exact"].recipe.precision == "32"
+
+
 def test_a_search_over_several_devices_is_refused(
     spots: Path, tmp_path: Path, experiment_on: Any, run: Any
 ) -> None:

@@ -76,6 +76,17 @@ def test_a_film_without_any_box_points_nowhere(make_detector: Maker, scans: Path
     assert marks(Reader(sure, threads=1)(scans / "dark.png")) == []
 
 
+def test_what_a_network_says_of_the_canvas_beside_a_film_is_no_answer(
+    make_detector: Maker, scans: Path, tmp_path: Path
+) -> None:
+    pixels = np.asarray(Image.open(scans / "bright.jpg"))[:, :64]
+    Image.fromarray(pixels).save(tmp_path / "narrow.png")  # columns 21 to 42 of the canvas
+    beside = make_detector("beside", first=(2, 16, 18, 32), answer=answer_of(threshold=0.0))
+    reading = Reader(beside, threads=1)(tmp_path / "narrow.png")
+    assert reading.best_box == pytest.approx(expit(-2), abs=1e-4)
+    assert reading.probability == pytest.approx(float(expit(2.0 * -2 - 9.6)), rel=1e-3)
+
+
 def test_everything_is_written_as_of_any_model(
     make_detector: Maker, scans: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from greenstick.errors import GreenstickError
 from greenstick.models.card import CARD, Precision
 from greenstick.openvino_core import openvino_core
 from greenstick.reading.reader import Reader, digest_of
-from greenstick.reading.runtime import Device, Runtime
+from greenstick.reading.runtime import Device, Runtime, copy_network
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -28,6 +28,29 @@ def test_outputs_are_not_overwritten_by_the_next_call(make_model: Callable[..., 
     first = run(np.zeros((1, 1, 96, 96), np.float32))
     run(np.ones((1, 1, 96, 96), np.float32))
     assert first.logits[0, 0] == pytest.approx(-5.0)
+
+
+def test_a_network_is_copied_whole_in_place_of_another_format(
+    make_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    plain, exported, target = make_model("plain"), tmp_path / "exported", tmp_path / "target"
+    network = openvino_core().read_model(plain / "model.onnx")
+    openvino.save_model(network, exported / "model.xml", compress_to_fp16=False)
+    for source, files in ((plain, ["model.onnx"]), (exported, ["model.bin", "model.xml"])) * 2:
+        copy_network(source, target)
+        assert sorted(path.name for path in target.iterdir()) == files
+
+
+def test_the_weights_of_an_exported_detector_are_part_of_the_digest(
+    make_model: Callable[..., Path], make_detector: Callable[..., Path]
+) -> None:
+    model, boxes = make_model(), make_detector("boxes")
+    (boxes / "model.onnx").rename(boxes / "model.xml")
+    digests = {digest_of(model, boxes)}
+    for content in (b"one", b"other"):
+        (boxes / "model.bin").write_bytes(content)
+        digests |= {digest_of(model, boxes), digest_of(model, region_from=boxes)}
+    assert len(digests) == 5
 
 
 def test_a_missing_or_broken_network_says_so(tmp_path: Path) -> None:

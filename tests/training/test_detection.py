@@ -136,7 +136,11 @@ def test_mirrors_are_averaged_cell_by_cell(drawn: Drawn) -> None:
 
 @pytest.mark.parametrize(
     ("update", "said"),
-    [({"crop_px": 48}, "cannot take recipe.crop_px = 48"), ({"canvas_px": 96}, "canvases of 64")],
+    [
+        ({"crop_px": 48}, "cannot take recipe.crop_px = 48"),
+        ({"canvas_px": 96}, "canvases of 64"),
+        ({"crop_px": 96}, "Crops of 96 px do not fit a canvas of 64 px"),
+    ],
 )
 def test_sides_that_do_not_fit_are_refused(
     update: dict[str, int], said: str, drawn: Drawn, tmp_path: Path

@@ -42,6 +42,8 @@ def operating_point(
 
     if threshold is not None and choose_on is not None:
         raise typer.BadParameter("--threshold states it, --choose-on chooses it: give one of them.")
+    if choose_on is None and (rule != "youden" or target is not None):
+        raise typer.BadParameter("--rule and --target need --choose-on.")
     if threshold is not None:
         return given_point(threshold)
     if choose_on is None:

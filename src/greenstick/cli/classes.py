@@ -20,10 +20,11 @@ def evaluate_table_of_classes(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Judge each class and all of them; write ``classes.json``."""
+    """Judge each class and all of them; write ``classes.json`` and its page."""
     from greenstick.decision.operating_points import given_point
     from greenstick.evidence.class_rows import classes_of
     from greenstick.evidence.multiclass import evaluate_classes, write_class_evidence
+    from greenstick.reports.classes_page import write_classes_page
     from greenstick.reports.classes_terminal import print_class_evidence
     from greenstick.scores import name_images, write_scores
 
@@ -41,7 +42,8 @@ def evaluate_table_of_classes(
     )
     write_scores(name_images(table), output / "scores.parquet")
     write_class_evidence(evidence, output / "classes.json")
+    page = write_classes_page(output)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=2))
     else:
-        print_class_evidence(evidence, output / "classes.json")
+        print_class_evidence(evidence, page)

@@ -45,6 +45,9 @@ _REMEDIES = {
     errno.EDQUOT: "Free some space, then run the same command to go on.",
     errno.EACCES: "Choose a place that you may write to.",
     errno.EROFS: "Choose a place that you may write to.",
+    errno.ENOTDIR: "Choose another place: there is a file where a folder is wanted.",
+    errno.EEXIST: "Choose another place: there is a file where a folder is wanted.",
+    errno.EISDIR: "Choose another name: there is a folder where a file is wanted.",
 }
 
 

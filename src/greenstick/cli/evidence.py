@@ -26,8 +26,23 @@ Where = Annotated[
 DropMissing = Annotated[bool, typer.Option(help="Leave out rows without label or score.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
 
+#: What the verbs here write, and a run's own file: none is written over by another verb.
+_RESULTS = ("evidence.json", "classes.json", "comparison.json", "readers.json", "experiment.toml")
+
 evaluate_app = typer.Typer(cls=WithDefault, help="Judge the scores, or the boxes, of any model.")
 app.add_typer(evaluate_app, name="evaluate")
+
+
+def _own_folder(folder: Path, own: str) -> None:
+    """Refuse a folder that holds a run, or what another verb has found."""
+    from greenstick.errors import GreenstickError
+
+    held = [name for name in _RESULTS if name != own and (folder / name).is_file()]
+    if held:
+        raise GreenstickError(
+            f"{folder} holds {held[-1]}, whose report would be written over.",
+            remedy="Give another folder: -o FOLDER.",
+        )
 
 
 @evaluate_app.command(
@@ -97,8 +112,9 @@ def evaluate(
     read = partial(read_table, columns=pairs_of(column))
     whole = read(scores)
     table = rows_where(whole, pairs_of(where))
-    split = one_split(table)
-    if kind_of(table):
+    split, several = one_split(table), kind_of(table)
+    _own_folder(output, "classes.json" if several else "evidence.json")
+    if several:
         if positive or negative or percent or pool or prevalence or specificities or choose_on:
             raise typer.BadParameter("--positive, --pool and the like need a column 'score'.")
         evaluate_table_of_classes(
@@ -164,16 +180,25 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare models on the same images, two by two: differences with intervals and tests."""
+    import polars as pl
+
+    from greenstick.errors import GreenstickError
     from greenstick.evidence.comparisons import compare_all, contenders_of, write_comparisons
     from greenstick.reports.any_page import write_any_page
     from greenstick.reports.comparison_terminal import print_comparisons
     from greenstick.scores import names_of, one_split, read_table, rows_where, tidy_scores
 
-    tables = {}
-    for name, path in zip(names_of(scores), scores, strict=True):
-        table = rows_where(read_table(path, columns=pairs_of(column)), pairs_of(where))
-        one_split(table)
-        tables[name] = tidy_scores(table, positive=positive or [], negative=negative or [])
+    _own_folder(output, "comparison.json")
+
+    def model(path: Path) -> pl.DataFrame:
+        try:
+            table = rows_where(read_table(path, columns=pairs_of(column)), pairs_of(where))
+            one_split(table)
+            return tidy_scores(table, positive=positive or [], negative=negative or [])
+        except GreenstickError as error:
+            raise GreenstickError(f"{path}: {error.message}", remedy=error.remedy) from None
+
+    tables = {name: model(path) for name, path in zip(names_of(scores), scores, strict=True)}
     comparisons = compare_all(
         contenders_of(tables, threshold or []),
         rows=rows,
@@ -223,6 +248,7 @@ def readers(
     from greenstick.reports.readers_terminal import print_reader_study
     from greenstick.scores import read_scores
 
+    _own_folder(output, "readers.json")
     study = judge_readers(
         read_scores(ratings, columns=pairs_of(column), positive=positive or []),
         call_from=call_from,

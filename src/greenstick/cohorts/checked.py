@@ -1,5 +1,6 @@
 """Settings from the command line, whose faults a user must understand."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -24,10 +25,17 @@ def checked(
     try:
         return settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name, fault = first_fault(error)
         where = f"{what} setting {name!r}" if name else f"{what} settings"
-        raise GreenstickError(
-            f"{where}: {first['msg'].removeprefix('Value error, ')}.",
-            remedy=f"See '{help_command}'.",
-        ) from None
+        raise GreenstickError(f"{where}: {fault}.", remedy=f"See '{help_command}'.") from None
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Return which setting is wrong, empty where it is several together, and what is wrong."""
+    # Of a setting that may be of several kinds each kind has its say: ours knows what was meant.
+    first = min(error.errors(), key=lambda each: each["type"] != "value_error")
+    kinds = re.compile(r"[A-Z]|.*\[")  # 'Range', 'tuple[...]': pydantic names the kind it tried
+    parts = [str(part) for part in first["loc"] if not kinds.match(str(part))]
+    if first["type"] == "extra_forbidden":
+        return ".".join(parts), "there is no such setting"
+    return ".".join(parts), first["msg"].removeprefix("Value error, ")

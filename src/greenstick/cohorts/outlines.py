@@ -52,7 +52,10 @@ def outline_of(segmentation: object) -> Outline | None:
     if isinstance(segmentation, dict):
         counts, (height, _) = segmentation["counts"], segmentation["size"]
         runs = _expanded(counts) if isinstance(counts, str) else counts
-        return Outline(runs=tuple(map(int, runs)), height=int(height))
+        outline = Outline(runs=tuple(map(int, runs)), height=int(height))
+        if int(height) < 1 or min(outline.runs, default=0) < 0:
+            raise ValueError("a mask without a height, or with a run of less than nothing")
+        return outline
     if not isinstance(segmentation, list | None):
         raise TypeError("neither polygons nor a mask")
     polygons = tuple(tuple(map(float, one)) for one in segmentation or () if one)

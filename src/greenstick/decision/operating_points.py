@@ -100,7 +100,7 @@ def choose_operating_point(
         Where there is only one class, a score is not finite, or the rule and its target disagree.
     """
     label, score = checked(labels, scores)
-    _check_target(rule, target)
+    check_target(rule, target)
     thresholds, sensitivity, specificity = candidates(label, score)
     if rule in ("sensitivity", "specificity"):
         index = _reaching(rule, sensitivity, specificity, _needed(target))
@@ -163,7 +163,14 @@ def _needed(target: float | None) -> float:
     return target
 
 
-def _check_target(rule: Rule, target: float | None) -> None:
+def check_target(rule: Rule, target: float | None) -> None:
+    """Refuse a target that a rule cannot have, or lacks.
+
+    Raises
+    ------
+    GreenstickError
+        Saying which.
+    """
     if rule == "given":
         raise GreenstickError(
             "A given threshold is not chosen on rows.", remedy="Use given_point(threshold)."

@@ -154,7 +154,12 @@ def _paired(
     key = [c for c in ("image", "repeat") if c in one.columns and c in two.columns]
     both = one.select(key).join(two.select(key), on=key).sort(key)
     lost = one.height + two.height - 2 * both.height
-    if both.is_empty() or (lost and missing == "refuse"):
+    if both.is_empty():
+        raise GreenstickError(
+            "The tables have no image in common.",
+            remedy="Name the images alike in both, with their folders or without.",
+        )
+    if lost and missing == "refuse":
         raise GreenstickError(
             f"{both.height} images are in both tables, {lost} in one only.",
             remedy="Compare on the same images; --drop-missing leaves out the others.",

@@ -33,6 +33,12 @@ from greenstick.models.settings import ClassifierSettings
 
 Floats = NDArray[np.float64]
 
+#: Columns that a run's scores table has itself, and those of a cohort that it leaves behind.
+OWN_COLUMNS = (
+    *("model", "repeat", "fold", "split", "logit", "raw_score", "score", "decision", "spread"),
+    "boxes",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Said:

@@ -1,5 +1,6 @@
 """An experiment: everything that decides a result, in one TOML file."""
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from tomlkit.items import Table
 
 from greenstick import RESEARCH_USE
+from greenstick.cohorts.checked import first_fault
 from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.splits import SplitSettings
 from greenstick.errors import GreenstickError
@@ -61,11 +63,23 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _space_is_possible(self) -> "Experiment":
+        if self.search.space and self.model.peer:
+            raise ValueError("what learns from healthy images alone has no epochs to search by")
         for name, values in self.search.space.items():
             each = (values.low, values.high) if isinstance(values, Range) else values
             for value in each:
                 with_settings(self, {name: value})
+            if isinstance(values, Range):
+                self._check_between(name, values)
         return self
+
+    def _check_between(self, name: str, values: Range) -> None:
+        try:
+            with_settings(self, {name: values.low + (values.high - values.low) / math.e})
+        except ValidationError:
+            raise ValueError(
+                f"{name} does not take every number between two limits: list its values"
+            ) from None
 
     @model_validator(mode="after")
     def _variants_are_possible(self) -> "Experiment":
@@ -73,6 +87,8 @@ class Experiment(Section):
             raise ValueError(f"a variant has the name of a backbone: {sorted(twice)[0]}")
         for name, settings in self.variants.items():
             check_variant(name, settings)
+            if searched := sorted(set(settings) & set(self.search.space)):
+                raise ValueError(f"the variant {name!r} sets {searched[0]}, which is searched")
             with_settings(self, settings)
         return self
 
@@ -84,7 +100,9 @@ class Experiment(Section):
     def variant(self, name: str) -> "Experiment":
         """Return the experiment as one of its networks does it; a backbone's is the same."""
         settings = self.variants.get(name)
-        return self if settings is None else with_settings(self, settings)
+        if settings is None:
+            return self
+        return with_settings(self, settings).model_copy(update={"search": self.search})
 
     def network(self, name: str) -> ClassifierSettings:
         """Return the settings of one of its networks, of the experiment as that does it."""
@@ -99,6 +117,8 @@ def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experi
         section = values
         for part in sections:
             section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise ValueError(f"{name} is no setting, since {part} is one")
         section[last] = value
     changed = Experiment.model_validate(values)
     return changed.model_copy(update={"variants": experiment.variants})
@@ -120,6 +140,10 @@ def read_experiment(path: Path | str) -> Experiment:
         raise GreenstickError(
             f"There is no experiment {path}.", remedy="Make one with 'greenstick experiment new'."
         ) from None
+    except IsADirectoryError:
+        raise GreenstickError(
+            f"{path} is a folder.", remedy="Name the experiment's TOML file."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise GreenstickError(f"{path} is not TOML: {error}.", remedy="Correct the file.") from None
     experiment = check_experiment(values, where=str(path))
@@ -136,10 +160,10 @@ def check_experiment(values: dict[str, Any], *, where: str) -> Experiment:
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        name, fault = first_fault(error)
+        setting = f"setting '{name}': " if name else ""
         raise GreenstickError(
-            f"{where}: setting '{key}': {first['msg']}.",
+            f"{where}: {setting}{fault}.",
             remedy="See the comments in a file made by 'greenstick experiment new'.",
         ) from None
 

@@ -17,11 +17,12 @@ from greenstick.evidence.discrimination import auroc
 from greenstick.evidence.estimates import Estimate
 from greenstick.evidence.rows import to_rows
 from greenstick.files import copy_whole, write_whole
-from greenstick.models.card import CARD, NETWORK, Card, CardOperatingPoint
+from greenstick.models.card import CARD, Card, CardOperatingPoint
 from greenstick.models.familiar import FAMILIAR
-from greenstick.reading.fused import BOXES, FUSED, Fused
+from greenstick.reading.fused import BOXES, Fused
 from greenstick.reading.reader import Reader, find_model
 from greenstick.reading.region import REGION, copy_region
+from greenstick.reading.runtime import copy_network
 
 Progress = Callable[[int, int], None]
 Floats = NDArray[np.float64]
@@ -188,15 +189,17 @@ def _points(
 
 
 def _write(output: Path, fused: Fused, classifier: Path, detector: Path) -> None:
-    """Copy what reading needs of both, and write the fusion last."""
-    (output / BOXES).mkdir(parents=True, exist_ok=True)
-    (output / FUSED).unlink(missing_ok=True)
-    for source, target in ((classifier, output), (detector, output / BOXES)):
-        for name in (NETWORK, FAMILIAR, CARD):
-            if (source / name).is_file():
-                copy_whole(source / name, target / name)
+    """Copy what reading needs of both; without its card, the last, a folder reads nothing."""
+    for old in (CARD, FAMILIAR):
+        (output / old).unlink(missing_ok=True)
+    copy_network(detector, output / BOXES)
+    copy_whole(detector / CARD, output / BOXES / CARD)
+    copy_network(classifier, output)
+    if (classifier / FAMILIAR).is_file():
+        copy_whole(classifier / FAMILIAR, output / FAMILIAR)
     copy_region(classifier / REGION, output)
     fused.write(output)
+    copy_whole(classifier / CARD, output / CARD)
 
 
 def _tried(test: pl.DataFrame, fused: Fused) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from greenstick.errors import GreenstickError
 from greenstick.evidence.detection import (
     Confidence,
     DetectionEvidence,
@@ -41,7 +42,17 @@ def judge_into(
         Where the images lie; None draws no pictures.
     rows, iou, confidence, model, seed, replicates
         As for :func:`~greenstick.evidence.detection.judge_boxes`.
+
+    Raises
+    ------
+    GreenstickError
+        Where there is no such folder of images.
     """
+    if images is not None and not images.is_dir():
+        raise GreenstickError(
+            f"There is no folder {images} of images.",
+            remedy="Give the folder that they lie in, or leave --images out.",
+        )
     judge = partial(
         judge_boxes, iou=iou, model=model, confidence=confidence, seed=seed, replicates=replicates
     )

@@ -13,22 +13,22 @@ from greenstick.training.precision import choose_precision
 def settle_precision(
     run: RunFolder, experiment: Experiment, accelerator: str
 ) -> dict[str, Experiment]:
-    """Return the experiment as each backbone does it: with its precision chosen, once for all."""
-    recipe = experiment.recipe
+    """Return the experiment as each network does it: with its precision chosen, once for all."""
     each = {name: experiment.variant(name) for name in experiment.names}
-    if recipe.precision != "auto":
-        return each
     path = run.work("precision.json")
     chosen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     on_gpu = torch.cuda.is_available() and accelerator != "cpu"
-    for backbone, own in each.items():
-        if backbone not in chosen:
-            model = build_classifier(own.network(backbone))
+    for name, own in each.items():
+        if own.recipe.precision == "auto" and name not in chosen:
+            model = build_classifier(own.network(name))
             model = model.to(memory_format=torch.channels_last)
             device = torch.device("cuda" if on_gpu else "cpu")
-            chosen[backbone] = choose_precision(recipe, model, device).name
+            chosen[name] = choose_precision(own.recipe, model, device).name
             write_json(chosen, path)
-    return {backbone: _with_precision(own, chosen[backbone]) for backbone, own in each.items()}
+    return {
+        name: _with_precision(own, chosen[name]) if own.recipe.precision == "auto" else own
+        for name, own in each.items()
+    }
 
 
 def _with_precision(experiment: Experiment, precision: str) -> Experiment:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import polars as pl
 from rich.console import Console
 
 from greenstick.cohorts.audit import Audit, audit_cohort, drop_rows, write_audit_json
-from greenstick.cohorts.cohort import Cohort, read_cohort, write_cohort
+from greenstick.cohorts.cohort import SPLITS, Cohort, read_cohort, write_cohort
 from greenstick.cohorts.splits import split_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import Evidence, write_evidence
@@ -18,6 +18,7 @@ from greenstick.experiments.bars import bar
 from greenstick.experiments.classes import with_headline
 from greenstick.experiments.concluding import conclude
 from greenstick.experiments.costs import costs_of
+from greenstick.experiments.deciding import OWN_COLUMNS
 from greenstick.experiments.effort import PLAIN_EFFORT, Effort
 from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
@@ -30,6 +31,8 @@ from greenstick.experiments.regions import region_findings, with_regions, withou
 from greenstick.experiments.restoring import restored_findings
 from greenstick.experiments.run_folder import (
     RunFolder,
+    check_cohort,
+    note_cohort,
     open_run,
     opened_test_at,
     write_json,
@@ -149,8 +152,12 @@ class _Stages:
 
 def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort:
     """Return the rows that may take part; why others may not is in ``dropped.parquet``."""
+    source = Path(experiment.cohort)
+    check_cohort(run, source)
     if not (run / "cohort.parquet").is_file():
-        cohort = read_cohort(Path(experiment.cohort))
+        note_cohort(run, source)
+        cohort = read_cohort(source)
+        _check_subgroups(cohort, experiment.evidence.subgroups)
         with bar(console, "Looking at every image") as progress:
             audit = audit_cohort(cohort, progress=progress)
         write_audit_json(audit, run / "audit.json")
@@ -160,12 +167,28 @@ def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort
                 remedy="Mend the cohort, or set audit.on_error to drop.",
             )
         kept, dropped = _take_part(run, cohort, audit, experiment, console)
+        if not len(kept):
+            raise GreenstickError(
+                f"None of the {len(cohort)} images takes part; the first: {dropped['reason'][0]}.",
+                remedy=f"Mend the cohort: see {run / 'audit.json'}.",
+            )
         kept = with_headline(kept, experiment.model)
         write_table(dropped, run / "dropped.parquet")
         write_cohort(kept, run / "cohort.parquet")
     taking_part, dropped = read_cohort(run / "cohort.parquet"), run.table("dropped")
     console.print(f"  {len(taking_part)} images take part, {len(dropped)} do not")
     return taking_part
+
+
+def _check_subgroups(cohort: Cohort, columns: Sequence[str]) -> None:
+    """Refuse columns that there will be no judging by, before hours are spent."""
+    known = [name for name in cohort.table.columns if name not in OWN_COLUMNS]
+    if wrong := [name for name in columns if name not in known]:
+        why = "names a column of the run's own scores" if wrong[0] in OWN_COLUMNS else "is unknown"
+        raise GreenstickError(
+            f"Nothing can be judged by the column {wrong[0]!r} of evidence.subgroups: it {why}.",
+            remedy=f"Take one of the cohort's: {', '.join(known)}.",
+        )
 
 
 def _take_part(
@@ -203,6 +226,12 @@ def _splits(
 ) -> pl.DataFrame:
     if not (run / "splits.parquet").is_file():
         splits = without_unseen(split_cohort(cohort, experiment.split), cohort)
+        for side in SPLITS:
+            if side not in splits["split"]:
+                raise GreenstickError(
+                    f"The split has no {side} images.",
+                    remedy="Look at split.fractions, or at the column that split.column names.",
+                )
         write_table(splits, run / "splits.parquet")
     splits = run.table("splits")
     counts = splits.group_by("split").len().sort("split").rows()

@@ -1,5 +1,6 @@
 """The run folder: what lies where, and how it gets there whole."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from greenstick.errors import GreenstickError
 from greenstick.experiments.experiment import Experiment, read_experiment, write_experiment
 from greenstick.files import write_text, write_whole
 
-_OPENED = "test-opened.txt"
+_OPENED, _COHORT = "test-opened.txt", "cohort.txt"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class RunFolder:
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run was begun here: a file of an experiment may lie in any folder."""
+        work = (self / "fits").is_dir() or (self / "evidence.json").is_file()
+        return work and (self / "experiment.toml").is_file()
 
     @property
     def finished(self) -> bool:
@@ -56,29 +63,46 @@ def open_run(experiment: Experiment, path: Path, *, overwrite: bool) -> RunFolde
     Raises
     ------
     GreenstickError
-        Where the folder holds a finished run, another experiment, or something else altogether.
+        Where the folder holds a finished run, another experiment, the cohort, or something else
+        altogether.
     """
     run = RunFolder(path)
     settings = run / "experiment.toml"
-    if path.is_dir() and any(path.iterdir()) and not settings.is_file():
-        raise GreenstickError(
-            f"{path} is not empty and is no run folder.", remedy="Choose another folder."
-        )
-    if overwrite and settings.is_file():
+    _refuse_what_is_not_ours(run, experiment)
+    if overwrite and run.begun:
         _remove_run(run)
     if run.finished:
+        report = "" if (run / "report.html").is_file() else f"'greenstick report {path}' shows it. "
         raise GreenstickError(
             f"{path} holds a finished run.",
-            remedy="Choose another folder, or write over it with --overwrite.",
+            remedy=f"{report}Choose another folder, or write over it with --overwrite.",
         )
     if settings.is_file() and read_experiment(settings) != experiment:
         raise GreenstickError(
             f"{path} holds an unfinished run of other settings.",
             remedy="Run it with those, choose another folder, or start again with --overwrite.",
         )
-    path.mkdir(parents=True, exist_ok=True)
+    (run / "fits").mkdir(parents=True, exist_ok=True)
     write_experiment(experiment, settings)
     return run
+
+
+def _refuse_what_is_not_ours(run: RunFolder, experiment: Experiment) -> None:
+    """Keep a run out of folders that hold more than a run, since it may be written over."""
+    if run.path.exists() and not run.path.is_dir():
+        raise GreenstickError(f"{run.path} is a file.", remedy="Name a folder for the run.")
+    names = [file.name for file in run.path.iterdir()] if run.path.is_dir() else []
+    # Another process of the same run may be just beginning it.
+    others = [name for name in names if name != "fits" and not name.startswith(".")]
+    if others and not run.begun:
+        raise GreenstickError(
+            f"{run.path} is not empty and is no run folder.", remedy="Choose another folder."
+        )
+    if Path(experiment.cohort).is_relative_to(run.path.resolve()):
+        raise GreenstickError(
+            f"The cohort lies in {run.path}, the run's own folder.",
+            remedy="Choose another folder, or move the cohort.",
+        )
 
 
 def _remove_run(run: RunFolder) -> None:
@@ -97,6 +121,32 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 def write_json(values: Any, path: Path) -> None:
     """Write plain values as JSON, whole or not at all."""
     write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def note_cohort(run: RunFolder, cohort: Path) -> None:
+    """Keep the digest of the cohort's file, by which a run that goes on knows it again."""
+    write_text(_digest(cohort), run.work(_COHORT))
+
+
+def check_cohort(run: RunFolder, cohort: Path) -> None:
+    """Refuse to go on with rows of a cohort that is another one since.
+
+    Raises
+    ------
+    GreenstickError
+        Where its file is there and has changed.
+    """
+    noted = run.work(_COHORT)
+    if noted.is_file() and cohort.is_file() and noted.read_text("utf-8") != _digest(cohort):
+        raise GreenstickError(
+            f"{cohort} has changed since the run in {run.path} began.",
+            remedy="Put it back, choose another folder, or start again with --overwrite.",
+        )
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def open_test(run: RunFolder) -> None:

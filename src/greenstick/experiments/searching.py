@@ -14,11 +14,13 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from greenstick.cohorts.cohort import Cohort
 from greenstick.errors import GreenstickError
 from greenstick.experiments.effort import Crew
 from greenstick.experiments.experiment import Experiment, with_settings
-from greenstick.experiments.folds import Key, folds_in
+from greenstick.experiments.folds import Key, folds_in, take_fractures
 from greenstick.experiments.jobs import Done, Job, JobSettings, read_done
+from greenstick.experiments.restoring import restorer_jobs
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.experiments.sections import Range
 
@@ -185,15 +187,18 @@ class _Search:
 def search(
     run: RunFolder,
     settled: Mapping[str, Experiment],
+    cohort: Cohort,
     splits: pl.DataFrame,
     crew: Crew,
 ) -> dict[Key, Experiment]:
-    """Find settings for each fold and backbone; every trial goes into ``trials.parquet``.
+    """Find settings for each fold and network; every trial goes into ``trials.parquet``.
+
+    Models of healthy images alone have no epochs to judge: nothing is searched for them.
 
     Parameters
     ----------
     settled
-        The experiment as each backbone does it.
+        The experiment as each network does it.
 
     Returns
     -------
@@ -203,28 +208,37 @@ def search(
     """
     keyed = folds_in(splits, list(settled))
     searches = [
-        _Search(key, settled[key.backbone], images.filter(pl.col("split") != "test"), sampler)
+        _Search(key, own, _inside(own, cohort, images), sampler)
         for number, (key, images) in enumerate(keyed)
-        if (sampler := _sampler(settled[key.backbone], number)) is not None
+        for own in [settled[key.backbone]]
+        if (sampler := _sampler(own, number)) is not None
     ]
+    found = {key: settled[key.backbone] for key, _ in keyed}
     if not searches:
-        return {key: settled[key.backbone] for key, _ in keyed}
+        return found
     while True:
         batches = [each.next_jobs() for each in searches]
         jobs = [job for batch in batches for job in batch]
         if not jobs:
             break
+        crew.do(restorer_jobs(jobs, cohort))  # trials side by side share one
         crew.do(jobs)
         for each, batch in zip(searches, batches, strict=True):
             each.learn(run, batch)
     rows = [row for each in searches for row in each.rows()]
     write_table(pl.DataFrame(rows, schema=SCHEMA), run / "trials.parquet")
-    return {each.key: each.best() for each in searches}
+    return found | {each.key: each.best() for each in searches}
+
+
+def _inside(experiment: Experiment, cohort: Cohort, images: pl.DataFrame) -> pl.DataFrame:
+    """Return a fold's training part, as its networks will have it too."""
+    share, seed = experiment.labels.fracture_share, experiment.split.seed
+    return take_fractures(images.filter(pl.col("split") != "test"), cohort, share, seed)
 
 
 def _sampler(experiment: Experiment, number: int) -> Sampler | None:
     section = experiment.search
-    if section.method == "none":
+    if section.method == "none" or experiment.model.peer:
         return None
     if section.method == "grid":
         return Grid(section.space)

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from greenstick.decision.operating_points import check_target
+from greenstick.errors import GreenstickError
 from greenstick.models.settings import ClassifierSettings
 
 
@@ -128,6 +130,14 @@ class DecisionSection(Section):
     def _not_one(self) -> "DecisionSection":
         if self.inner_folds == 1:
             raise ValueError("inner_folds is 0, or 2 and more")
+        return self
+
+    @model_validator(mode="after")
+    def _rule_has_its_target(self) -> "DecisionSection":
+        try:
+            check_target(self.rule, self.target)
+        except GreenstickError as error:
+            raise ValueError(f"target: {error.message.rstrip('.')}") from None
         return self
 
 

@@ -37,7 +37,7 @@ def train_all(
     _check_devices(experiment, effort.hardware)
     settled = settle_precision(run, experiment, effort.hardware.accelerator)
     with hire(run, _most_jobs(experiment, splits), effort, console) as crew:
-        tuned = search(run, settled, splits, crew)
+        tuned = search(run, settled, cohort, splits, crew)
         folds = plan_folds(cohort, splits, tuned)
         jobs = [job for fold in folds for job in (*fold.jobs, *_shares(fold, cohort, experiment))]
         open_test(run)

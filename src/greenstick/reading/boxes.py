@@ -79,16 +79,15 @@ class BoxFinder:
 
     def __call__(self, canvas: NDArray[np.uint8], original_size_px: tuple[int, int]) -> Found:
         """Find boxes on a film's canvas, (S, S), in pixels of the original."""
-        return self.on_film(self.look(canvas), original_size_px)
+        return self.shown(self.find(canvas, original_size_px))
 
-    def look(self, canvas: NDArray[np.uint8]) -> Merged:
-        """Find boxes on a film's canvas, (S, S), in its pixels, the surest first."""
+    def find(self, canvas: NDArray[np.uint8], original_size_px: tuple[int, int]) -> Merged:
+        """Find all boxes on a film's canvas, (S, S), in pixels of the original."""
         (merged,) = find_on(canvas[None], self._network, self._manner)
-        return merged
+        return on_original(merged, place(original_size_px, self.card.canvas_px))
 
-    def on_film(self, merged: Merged, original_size_px: tuple[int, int]) -> Found:
-        """Return what of the boxes on a canvas is shown, in pixels of the original."""
-        found = on_original(merged, place(original_size_px, self.card.canvas_px))
+    def shown(self, found: Merged) -> Found:
+        """Return what is shown of the boxes on a film."""
         each = zip(found.corners[:_SHOWN], found.scores, found.classes, strict=False)
         boxes = [self._box(corners, score, kind) for corners, score, kind in each]
         reach = int((found.scores >= self.confidence).sum())

@@ -18,7 +18,7 @@ from greenstick.errors import GreenstickError
 from greenstick.explanation.activation_maps import Heatmap, heatmap
 from greenstick.explanation.overlay import SHOWN_PX
 from greenstick.findings import Severity
-from greenstick.models.card import CARD, NETWORK, Card
+from greenstick.models.card import CARD, Card
 from greenstick.models.familiar import FAMILIAR, read_familiar
 from greenstick.radiographs.canvas import Placement
 from greenstick.radiographs.dicom import BY_CHOICE
@@ -31,7 +31,7 @@ from greenstick.reading.options import ReaderOptions
 from greenstick.reading.preparing import Prepared, Wish, prepare
 from greenstick.reading.region import IS_IMAGE, REGION, Located, region_finder
 from greenstick.reading.results import Box, Decision, Reading
-from greenstick.reading.runtime import Output, network_in
+from greenstick.reading.runtime import Output, network_files
 from greenstick.reading.scoring import DetectorScorer, scorer_of
 from greenstick.reading.workers import Workers
 
@@ -276,21 +276,21 @@ class Reader:
         """Yield films with what the network says of them, and its seconds for each."""
         while some := list(islice(prepared, self._scorer.films)):
             start = perf_counter()
-            outputs = self._scorer.score([film.canvas for film in some if film.canvas is not None])
+            films = ((film.canvas, film.placement) for film in some)
+            outputs = self._scorer.score([(c, p) for c, p in films if c is not None and p])
             seconds = (perf_counter() - start) / max(1, len(outputs))
             said = iter(outputs)
             for film in some:
                 yield film, None if film.canvas is None else next(said), seconds
 
     def _find(self, prepared: Prepared, output: Output) -> Found | None:
-        assert prepared.placement is not None
-        size_px = prepared.placement.original_size_px
         if output.found is not None and isinstance(self._scorer, DetectorScorer):
-            return self._scorer.finder.on_film(output.found, size_px)
+            return self._scorer.finder.shown(output.found)
         if self._finder is None:
             return None
         assert prepared.boxes_canvas is not None
-        return self._finder(prepared.boxes_canvas, size_px)
+        assert prepared.placement is not None
+        return self._finder(prepared.boxes_canvas, prepared.placement.original_size_px)
 
     def _fusing(self, found: Found | None) -> Callable[[float], float] | None:
         if self._fused is None or found is None:
@@ -343,11 +343,12 @@ def digest_of(
     digest = hashlib.blake2b(digest_size=16)
     place = folder / REGION if region_from is None else Path(region_from)
     boxes = folder / BOXES if boxes_from is None else Path(boxes_from)
-    network = network_in(folder)
+    network, *weights = network_files(folder)
     own = [network, folder / CARD, folder / FAMILIAR]
-    others = [network.with_suffix(".bin"), folder / FUSED, boxes / NETWORK, boxes / CARD]
-    others += [place / NETWORK, place / CARD]
-    digest.update(IS_IMAGE.encode() if region_from == IS_IMAGE else b"")
+    others = [*weights, folder / FUSED, *network_files(boxes), boxes / CARD]
+    others += [*network_files(place), place / CARD]
+    if region_from is not None:  # the same detector may show boxes instead
+        digest.update((IS_IMAGE if region_from == IS_IMAGE else REGION).encode())
     for path in (*own, *(path for path in others if path.is_file())):
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
 from greenstick.files import copy_whole
-from greenstick.models.card import CARD, NETWORK, Card, CardRegion
+from greenstick.models.card import CARD, Card, CardRegion
 from greenstick.radiographs.region import Region, square_around, whole_of
 from greenstick.reading.boxes import BoxFinder
+from greenstick.reading.runtime import copy_network
 
 #: In a model's folder: the detector of its region.
 REGION = "region"
@@ -150,5 +151,5 @@ def copy_region(detector: Path, target: Path) -> None:
     """Copy what finding a region needs into a model's folder; nothing where there is none."""
     if not (detector / CARD).is_file():
         return
-    for name in (NETWORK, CARD):
-        copy_whole(detector / name, target / REGION / name)
+    copy_network(detector, target / REGION)
+    copy_whole(detector / CARD, target / REGION / CARD)

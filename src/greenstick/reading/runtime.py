@@ -9,6 +9,7 @@ import openvino
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
+from greenstick.files import copy_whole
 from greenstick.models.card import NETWORK, Precision
 from greenstick.models.merging import Merged
 from greenstick.openvino_core import openvino_core
@@ -32,7 +33,7 @@ class Output(NamedTuple):
         float32 of shape (N, D): how each image looks, see :mod:`greenstick.models.familiar`; None
         for a network that does not say.
     found
-        The boxes, in pixels of the canvas, of a detector that answers by itself; its ``maps`` are
+        The boxes, in pixels of the original, of a detector that answers by itself; its ``maps`` are
         empty. None for a classifier.
     """
 
@@ -159,6 +160,22 @@ def _by_openvino(
         return {name: np.array(results[name]) for name in names}
 
     return names, infer
+
+
+def network_files(folder: Path) -> list[Path]:
+    """Return the files that a model folder's network is in: one, or OpenVINO's two."""
+    network = network_in(folder)
+    return [network, network.with_suffix(".bin")] if network.suffix == ".xml" else [network]
+
+
+def copy_network(source: Path, target: Path) -> None:
+    """Copy a model folder's network into another folder, in place of whatever is there."""
+    files = network_files(source)
+    for old in network_files(target):
+        if old.name not in {file.name for file in files}:
+            old.unlink(missing_ok=True)
+    for file in files:
+        copy_whole(file, target / file.name)
 
 
 def network_in(folder: Path) -> Path:

@@ -12,11 +12,13 @@ from greenstick.errors import GreenstickError
 from greenstick.models.card import CARD, Card, CardCalibration, read_card
 from greenstick.models.detector_settings import DetectorCard, is_detector
 from greenstick.models.settings import ClassifierSettings
+from greenstick.radiographs.canvas import Placement
 from greenstick.reading.boxes import BoxFinder
 from greenstick.reading.pace import Pace, find_pace
 from greenstick.reading.runtime import Device, Output, Runtime, network_in
 
-Canvases = Sequence[NDArray[np.uint8]]
+#: Each film's canvas, and where it lies on it.
+Films = Sequence[tuple[NDArray[np.uint8], Placement]]
 
 
 class ClassifierScorer:
@@ -56,19 +58,19 @@ class ClassifierScorer:
         self._views, self._a_call = 2 if self.card.flip_average else 1, pace.images
         self.films = max(1, pace.images // self._views)
 
-    def score(self, canvases: Canvases) -> list[Output]:
+    def score(self, films: Films) -> list[Output]:
         """Return the network's output for each film, and its mirror where wanted."""
-        if not canvases:
+        if not films:
             return []
         px, views = self.card.canvas_px, self._views
-        calls = -(-len(canvases) * views // self._a_call)
+        calls = -(-len(films) * views // self._a_call)
         images = np.zeros((calls * self._a_call, 1, px, px), np.float32)
-        for film, canvas in enumerate(canvases):
+        for film, (canvas, _) in enumerate(films):
             first = film * views
             np.multiply(canvas, np.float32(1 / 255.0), out=images[first, 0])
             images[first + 1 : first + views, 0] = images[first, 0, :, ::-1]
         output = Output.join([self._runtime(part) for part in np.split(images, calls)])
-        return [output.part(n * views, (n + 1) * views) for n in range(len(canvases))]
+        return [output.part(n * views, (n + 1) * views) for n in range(len(films))]
 
 
 class DetectorScorer:
@@ -107,12 +109,14 @@ class DetectorScorer:
                 remedy="Leave --device out.",
             )
 
-    def score(self, canvases: Canvases) -> list[Output]:
+    def score(self, films: Films) -> list[Output]:
         """Return the boxes on each film, and the logit that becomes of the best one's score."""
-        return [self._score(canvas) for canvas in canvases]
+        return [self._score(*film) for film in films]
 
-    def _score(self, canvas: NDArray[np.uint8]) -> Output:
-        found, answer = self.finder.look(canvas), self.finder.card.answer
+    def _score(self, canvas: NDArray[np.uint8], placement: Placement) -> Output:
+        # Beside the film is nothing, whatever the network says of the canvas there.
+        found = self.finder.find(canvas, placement.original_size_px)
+        answer = self.finder.card.answer
         assert answer is not None
         best = bounded_logits([found.scores.max(initial=0.0)])
         logits = (answer.slope * best + answer.intercept).astype(np.float32)[None]

@@ -26,11 +26,6 @@ def check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> N
         _check_labels(name, labels, settings)
     _check_classes(data.train.labels, settings)
     _check_outputs(recipe, settings)
-    if recipe.crop_px > recipe.canvas_px:
-        raise GreenstickError(
-            f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
-            remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
-        )
     _check_unlabeled(data, recipe)
     check_canvas(data, recipe)
     _check_scales(recipe, settings)
@@ -52,7 +47,12 @@ def _check_unlabeled(data: TrainingData, recipe: Recipe) -> None:
 
 
 def check_canvas(data: TrainingData, recipe: Recipe) -> None:
-    """Refuse a pixel store of other canvases than the recipe's."""
+    """Refuse a pixel store of other canvases than the recipe's, and crops that do not fit them."""
+    if recipe.crop_px > recipe.canvas_px:
+        raise GreenstickError(
+            f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
+            remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
+        )
     if data.store.canvas_px != recipe.canvas_px:
         raise GreenstickError(
             f"The pixel store holds canvases of {data.store.canvas_px} px, and the recipe wants "

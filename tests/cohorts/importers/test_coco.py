@@ -55,6 +55,10 @@ def listing(images: list[tuple[Any, Any]], categories: list[tuple[Any, Any]]) ->
     )
 
 
+EMPTY = {"counts": [1, 2], "size": [0, 0]}
+BACK = {"counts": [5, -2, 3], "size": [100, 200]}
+
+
 def test_labels_boxes_and_types(images: MakeImages, tmp_path: Path) -> None:
     images("1.png", "2.png", "3.png", "4.png", "not listed.png")
     path = write_coco(
@@ -144,7 +148,9 @@ def test_outlines_are_kept_in_the_order_of_the_boxes(images: MakeImages, tmp_pat
     assert (second, third) == ([None], None)
 
 
-@pytest.mark.parametrize("outline", ["x", 7, [[1, 2, 3]], [3], {"counts": [1]}, [["a", "b"]]])
+@pytest.mark.parametrize(
+    "outline", ["x", 7, [[1, 2, 3]], [3], {"counts": [1]}, [["a", "b"]], EMPTY, BACK]
+)
 def test_what_is_no_outline_is_refused(images: MakeImages, tmp_path: Path, outline: object) -> None:
     images("1.png")
     annotation = mark(0, 0, bbox=[1, 2, 3, 4], segmentation=outline)
@@ -207,6 +213,20 @@ def test_faulty_annotations(
     path = write_coco(tmp_path / "x.json", ["1.png"], [annotation])
     with pytest.raises(GreenstickError, match=match):
         import_cohort(path, import_settings())
+
+
+@pytest.mark.parametrize("name", ["{}/images/1.png", "../images/1.png"])
+def test_a_file_goes_by_one_name(images: MakeImages, tmp_path: Path, name: str) -> None:
+    images("images/1.png", "images/2.png")
+    for folder in ("images", "annotations"):
+        path = write_coco(
+            tmp_path / folder / "x.json", [name.format(tmp_path)], [mark(0, 0, bbox=[1, 2, 3, 4])]
+        )
+        cohort = import_cohort(path, import_settings(unlisted_are_negative=True))
+        write_cohort(cohort, tmp_path / "c.parquet")
+        rows = read_cohort(tmp_path / "c.parquet").table.select("image", "label").rows()
+        beside = [("images/2.png", 0)] if folder == "images" else []
+        assert rows == [("images/1.png", 1), *beside]
 
 
 def test_missing_images(images: MakeImages, tmp_path: Path) -> None:

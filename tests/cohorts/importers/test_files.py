@@ -1,5 +1,6 @@
 """Find images by name."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,37 @@ def test_found_by(folder: Path, name: str, image: str | None) -> None:
 
 def test_absolute(folder: Path, tmp_path: Path) -> None:
     path = str(folder / "train" / "a.png")
-    assert locate([path], tmp_path) == [path]
+    assert locate([path], folder / "test") == [path]
+    assert locate([path], tmp_path) == ["set/train/a.png"], "one file goes by one name"
+    assert locate(["test/../train//a.png"], folder) == ["train/a.png"]
+
+
+def test_accents_in_either_spelling(folder: Path) -> None:
+    (folder / "Schla\u0308ger.png").write_bytes(b"")  # as macOS writes it
+    assert locate(["Schl\u00e4ger.png"], folder) == ["Schla\u0308ger.png"]
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"sc\xe4n.txt")).write_bytes(b"")
+    assert len(files_in(tmp_path)) == 1, "only images must be named in a cohort"
+    (tmp_path / os.fsdecode(b"sc\xe4n.png")).write_bytes(b"")
+    with pytest.raises(GreenstickError, match=r"sc.udce4n\.png is not in UTF-8"):
+        files_in(tmp_path)
+
+
+def test_a_folder_that_may_not_be_looked_into(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def closed(path: str) -> object:
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(GreenstickError, match="deep cannot be looked into"):
+        files_in(folder)
 
 
 def test_several_of_one_name(folder: Path) -> None:

@@ -40,6 +40,30 @@ def test_as_devkit(images: MakeImages, tmp_path: Path) -> None:
     assert [row["boxes"] for row in rows] == [[box], [], []]
 
 
+def test_lists_of_files_and_of_names_with_blanks(images: MakeImages, tmp_path: Path) -> None:
+    images("1.png", "a 1.png", "a 2.png")
+    for name in ("1", "a 1", "a 2"):
+        write_voc(tmp_path / f"{name}.xml")
+    main = tmp_path / "ImageSets" / "Main"
+    main.mkdir(parents=True)
+    (main / "train.txt").write_text("1.png\na 1\n")
+    (main / "test.txt").write_text("a 2.png\n")
+    table = import_cohort(tmp_path, import_settings()).table
+    assert table["split"].to_list() == ["train", "train", "test"]
+    (main / "test.txt").write_text("a 1\na 2\n")
+    with pytest.raises(GreenstickError, match=r"a 1 is listed as test and as train"):
+        import_cohort(tmp_path, import_settings())
+
+
+def test_a_stray_file_does_not_hide_the_way_out(images: MakeImages, tmp_path: Path) -> None:
+    images("fractured/1.png", "normal/2.png")
+    (tmp_path / "settings.xml").write_text("<a/>")
+    with pytest.raises(GreenstickError, match=r"first: settings\.xml") as refused:
+        import_cohort(tmp_path, import_settings())
+    assert "pass for voc; --format says otherwise" in refused.value.remedy
+    assert len(import_cohort(tmp_path, import_settings(format="folders"))) == 2
+
+
 def test_beside_the_images_and_by_split(images: MakeImages, tmp_path: Path) -> None:
     images("train/1.png", "test/1.png")
     write_voc(tmp_path / "train/1.xml", [("fracture", (1, 2, 3, 4))])

@@ -186,6 +186,18 @@ def test_faulty_label(images: MakeImages, tmp_path: Path, line: str) -> None:
         import_cohort(tmp_path, import_settings())
 
 
+def test_labels_in_another_encoding(images: MakeImages, tmp_path: Path) -> None:
+    images("images/1.png")
+    label = tmp_path / "labels/1.txt"
+    write(tmp_path / "data.yaml", NAMES)
+    write(label, "")
+    label.write_bytes("0 0.5 0.5 0.1 0.2".encode("utf-16"))
+    assert import_cohort(tmp_path, import_settings()).table["label"].to_list() == [1]
+    label.write_bytes(b"\x80\xff\x00")
+    with pytest.raises(GreenstickError, match=r"Line 1 of .*1\.txt"):
+        import_cohort(tmp_path, import_settings())
+
+
 def test_a_class_beyond_the_list_of_names_is_refused(images: MakeImages, tmp_path: Path) -> None:
     images("images/1.png")
     write(tmp_path / "labels/1.txt", "2 0.5 0.5 0.1 0.2")
@@ -199,6 +211,9 @@ def test_a_class_beyond_the_list_of_names_is_refused(images: MakeImages, tmp_pat
     ("yaml", "match"),
     [
         ("names: [", "cannot be read as YAML"),
+        ("names: fracture\n", "neither a list nor numbered"),
+        ("names: {fracture: 0}\n", "neither a list nor numbered"),
+        (NAMES + "train: 3\n", "names '3'"),
         ("fracture", "cannot be read as YAML"),
         (NAMES + "train: nowhere/pictures\n", "names 'nowhere/pictures'"),
         (NAMES + "train: images\nval: images\n", "images/1.png as train and as valid"),

@@ -156,6 +156,10 @@ def edited(**changes: Any) -> dict[str, Any]:
             coco() | {"images": [*coco()["images"], {"id": 8, "file_name": "three.png"}]},
             "lists 1 images twice",
         ),
+        (
+            coco() | {"categories": [{"id": 1, "name": "hip"}, {"id": 2, "name": "hip"}]},
+            "lists 1 categories twice, by the same name",
+        ),
         (coco() | {"images": []}, "lists no image"),
         ({"images": []}, "no COCO file of true boxes"),
         (results(), "no COCO file of true boxes"),
@@ -172,6 +176,11 @@ def test_faulty_truth_is_refused_on_one_line(content: Any, said: str, saved: Sav
 def test_an_outline_stands_in_for_a_box(saved: Save) -> None:
     truth = read_truth(saved(edited(bbox=[], segmentation=[[10, 20, 50, 20, 50, 60]], area=None)))
     assert [10.0, 20.0, 40.0, 40.0] in truth.boxes.xywh.tolist()
+
+
+@pytest.mark.parametrize("area", [None, 0, -1, float("nan")])
+def test_a_box_of_no_stated_area_has_its_own(area: float | None, saved: Save) -> None:
+    assert read_truth(saved(edited(area=area))).boxes.areas[0] == 30 * 40
 
 
 def test_fields_of_coco_images_may_be_judged_by(saved: Save) -> None:

@@ -204,3 +204,23 @@ def test_a_study_survives_json(study: ReaderStudy, tmp_path: Path) -> None:
     with pytest.raises(GreenstickError, match="no reader study"):
         read_reader_study(tmp_path / "other.json")
     assert not study.untrue
+
+
+@pytest.mark.parametrize("positives", [1, 6])
+def test_whole_numbers_and_a_single_fracture_are_judged(positives: int, tmp_path: Path) -> None:
+    generator = np.random.default_rng(2)
+    rows = [
+        {"image": f"{i}", "label": int(i < positives), "reader": f"r{r}", "modality": m, "score": s}
+        for m in ("without", "with")
+        for r in range(3)
+        for i, s in enumerate(generator.integers(1, 6, 20).tolist())
+    ]
+    study = judge_readers(pl.DataFrame(rows), call_from=3)
+    write_reader_study(study, tmp_path / "readers.json")
+    assert read_reader_study(tmp_path / "readers.json") == study
+
+
+def test_a_rating_that_nobody_gives_is_no_limit() -> None:
+    table = read_scores(VAN_DYKE)
+    assert "one-call-only" in [f.code for f in judge_readers(table, call_from=9).findings]
+    assert "one-call-only" not in [f.code for f in judge_readers(table, call_from=3).findings]

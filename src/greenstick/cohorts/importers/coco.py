@@ -10,10 +10,10 @@ import polars as pl
 
 from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
 from greenstick.cohorts.importers.class_names import ClassNames
-from greenstick.cohorts.importers.files import files_in, images_in, split_in, with_located
+from greenstick.cohorts.importers.files import files_in, read_text, split_in, with_located
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.settings import ImportSettings
-from greenstick.cohorts.importers.unlisted import with_unlisted
+from greenstick.cohorts.importers.unlisted import splits_in, with_unlisted
 from greenstick.cohorts.outlines import Box, Outline, outline_of
 from greenstick.errors import GreenstickError
 
@@ -34,8 +34,7 @@ def import_coco(source: Path, settings: ImportSettings) -> Imported:
     table, notes = with_located(table_of(images, names), root, skip_missing=settings.skip_missing)
     splits = pl.Series("split", [split_in(image) for image in table["image"]], dtype=pl.String)
     imported = Imported(table.with_columns(splits), root, tuple(notes))
-    there = {image: split_in(image) for image in images_in(root)}
-    return with_unlisted(imported, there, negative=settings.unlisted_are_negative)
+    return with_unlisted(imported, splits_in(root), negative=settings.unlisted_are_negative)
 
 
 def coco_files(source: Path) -> list[Path]:
@@ -93,7 +92,7 @@ def read_coco(path: Path) -> list[Annotated]:
 
 def _load(path: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(path))
     except (ValueError, OSError) as error:
         raise GreenstickError(
             f"{path} cannot be read as JSON ({error}).", remedy="Give a COCO file."

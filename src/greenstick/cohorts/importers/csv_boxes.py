@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
 from greenstick.cohorts.importers.class_names import ClassNames
 from greenstick.cohorts.importers.csv_table import check_named, other_columns, read_text_table
-from greenstick.cohorts.importers.files import images_in, locate, note_missing, split_in
+from greenstick.cohorts.importers.files import locate, note_missing, split_in
 from greenstick.cohorts.importers.image_size import image_sizes_px
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.settings import ImportSettings
-from greenstick.cohorts.importers.unlisted import with_unlisted
+from greenstick.cohorts.importers.unlisted import splits_in, with_unlisted
 from greenstick.errors import GreenstickError
 
 Form = Literal["corner", "center", "corners"]
@@ -83,10 +83,8 @@ def import_csv_boxes(source: Path, settings: ImportSettings) -> Imported:
     if "split" not in table.columns:
         splits = [split_in(image) for image in table["image"]]
         table = table.with_columns(pl.Series("split", splits, dtype=pl.String))
-    there = {image: split_in(image) for image in images_in(root)}
-    return with_unlisted(
-        Imported(table, root, tuple(notes)), there, negative=settings.unlisted_are_negative
-    )
+    imported = Imported(table, root, tuple(notes))
+    return with_unlisted(imported, splits_in(root), negative=settings.unlisted_are_negative)
 
 
 def _class_column(given: pl.DataFrame, settings: ImportSettings) -> str:

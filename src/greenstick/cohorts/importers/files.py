@@ -1,9 +1,11 @@
 """Find images: all in a folder, or those that a table lists by name."""
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import polars as pl
 
@@ -67,16 +69,35 @@ def files_in(folder: Path) -> list[str]:
     Raises
     ------
     GreenstickError
-        Where the folder is not there.
+        Where the folder is not there or may not be looked into, or an image's name is no text.
     """
     if not folder.is_dir():
         raise GreenstickError(f"There is no folder {folder}.", remedy="Check the path.")
-    return sorted(_walk(folder))
+    files = sorted(_walk(folder))
+    _refuse_no_text(files)
+    return files
+
+
+def _refuse_no_text(files: Sequence[str]) -> None:
+    for file in files:
+        if not file.isascii() and is_image(file):
+            shown = file.encode("utf-8", "backslashreplace").decode()
+            if shown != file:
+                raise GreenstickError(
+                    f"The name of {shown} is not in UTF-8.", remedy="Rename the file or its folder."
+                )
+
+
+def _refuse_closed(error: OSError) -> NoReturn:
+    raise GreenstickError(
+        f"{error.filename} cannot be looked into ({error.strerror}).",
+        remedy="Make it readable, or move it away: its images would be missing without a word.",
+    ) from None
 
 
 def _walk(folder: Path) -> Iterator[str]:
     seen: set[str] = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
+    for where, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_closed):
         real = os.path.realpath(where)
         if real in seen:  # a link back to a folder above: following it would never end
             folders.clear()
@@ -119,10 +140,7 @@ def locate(names: Sequence[str], folder: Path) -> list[str | None]:
         Where a name fits several files, or two names lead to one file.
     """
     plain = [name.strip().replace("\\", "/").removeprefix("./") for name in names]
-    images: list[str | None] = [
-        name if name and os.path.isfile(os.path.join(folder, name)) else None  # noqa: PTH113, PTH118
-        for name in plain  # 100,000 of them: pathlib would take ten times as long
-    ]
+    images = [_there(name, folder) for name in plain]
     if None in images:
         index = _Index(files_in(folder))
         images = [
@@ -131,6 +149,20 @@ def locate(names: Sequence[str], folder: Path) -> list[str | None]:
         ]
     _refuse_shared(plain, images)
     return images
+
+
+def _there(name: str, folder: Path) -> str | None:
+    """Return the path relative to the folder of a file that is where its name says."""
+    # 100,000 of them: pathlib would take ten times as long.
+    path = os.path.join(folder, name)  # noqa: PTH118
+    if not name or not os.path.isfile(path):  # noqa: PTH113
+        return None
+    if not os.path.isabs(name) and "./" not in name and "//" not in name:  # noqa: PTH117
+        return name
+    # One file must not go by two names: it would count twice.
+    where, base = Path(path).parent.resolve(), Path(path).name
+    start = folder.resolve()
+    return (where / base).relative_to(start).as_posix() if where.is_relative_to(start) else name
 
 
 def with_located(
@@ -150,18 +182,23 @@ def with_located(
     return table.with_columns(images).drop_nulls("image"), notes
 
 
+def spelled(name: str) -> str:
+    """Return a name as it is compared: letters and their accents are one or two code points."""
+    return unicodedata.normalize("NFC", name)
+
+
 class _Index:
-    """Images by name, by name in lower case, and by name without suffix."""
+    """Images by name, whatever its case, and by name without suffix."""
 
     def __init__(self, files: Sequence[str]) -> None:
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for file in filter(is_image, files):
-            self._by_name[file.rpartition("/")[2].casefold()].append(file)
-            self._by_stem[stem(file).casefold()].append(file)
+            self._by_name[spelled(file.rpartition("/")[2]).casefold()].append(file)
+            self._by_stem[spelled(stem(file)).casefold()].append(file)
 
     def find(self, name: str) -> str | None:
-        base = name.rpartition("/")[2].casefold()
+        base = spelled(name.rpartition("/")[2]).casefold()
         whole = self._by_name.get(base, [])
         candidates = whole or (self._by_stem.get(base, []) if not is_image(name) else [])
         if len(candidates) > 1:
@@ -177,10 +214,10 @@ class _Index:
 
 def _ending_like(name: str, candidates: list[str]) -> list[str]:
     """Return the candidates whose folders agree with the name's, counted from the end, longest."""
-    wanted = name.casefold().split("/")[-2::-1]
+    wanted = spelled(name).casefold().split("/")[-2::-1]
 
     def agreement(candidate: str) -> int:
-        folders = candidate.casefold().split("/")[-2::-1]
+        folders = spelled(candidate).casefold().split("/")[-2::-1]
         pairs = zip(wanted, folders, strict=False)
         return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(wanted), len(folders)))
 

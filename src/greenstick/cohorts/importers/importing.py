@@ -61,7 +61,7 @@ def import_cohort(source: Path, settings: ImportSettings) -> Cohort:
             f"There are no classes of boxes to rename in {source}.",
             remedy="Leave out --class, or give the boxes too.",
         )
-    imported = FORMATS[name](source, settings)
+    imported = _imported(name, source, settings)
     if settings.boxes:
         imported = with_boxes(imported, settings.boxes, settings)
     if settings.regions:
@@ -71,6 +71,16 @@ def import_cohort(source: Path, settings: ImportSettings) -> Cohort:
     imported = with_columns(imported, settings.columns)
     cohort = make_cohort(imported.table, imported.root)
     return replace(cohort, notes=(*imported.notes, *_one_class(cohort)))
+
+
+def _imported(name: str, source: Path, settings: ImportSettings) -> Imported:
+    try:
+        return FORMATS[name](source, settings)
+    except GreenstickError as error:
+        if settings.format != "auto" or source.is_file() or name == "folders":
+            raise
+        told = f"What lies in it made it pass for {name}; --format says otherwise."
+        raise GreenstickError(error.message, remedy=f"{error.remedy} {told}") from None
 
 
 def told_format(source: Path) -> str:

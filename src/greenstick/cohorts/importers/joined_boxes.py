@@ -10,6 +10,7 @@ from greenstick.cohorts.cohort import BOX
 from greenstick.cohorts.importers.annotated import table_of
 from greenstick.cohorts.importers.class_names import ClassNames
 from greenstick.cohorts.importers.coco import coco_files, read_coco
+from greenstick.cohorts.importers.files import spelled
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.settings import ImportSettings
 from greenstick.errors import GreenstickError
@@ -54,10 +55,10 @@ def matched(listed: list[str], imported: Imported, source: Path) -> list[str | N
     whole = set(images)
     by_name: dict[str, list[str]] = defaultdict(list)
     for image in images:
-        by_name[image.rpartition("/")[2]].append(image)
+        by_name[spelled(image.rpartition("/")[2])].append(image)
     meant: list[str | None] = []
     for name in listed:
-        fitting = [name] if name in whole else by_name.get(name.rpartition("/")[2], [])
+        fitting = [name] if name in whole else by_name.get(spelled(name.rpartition("/")[2]), [])
         if len(fitting) > 1:
             raise GreenstickError(
                 f"Boxes for {name!r} may belong to {fitting[0]} or to {fitting[1]}.",

@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 
 from greenstick.cohorts.cohort import BOX
+from greenstick.cohorts.importers.files import files_in, is_image, split_in
 from greenstick.cohorts.importers.imported import Imported
+
+
+def splits_in(folder: Path) -> dict[str, str | None]:
+    """Return every image below a folder, if any, and the split that its path tells."""
+    return {file: split_in(file) for file in files_in(folder) if is_image(file)}
 
 
 def with_unlisted(

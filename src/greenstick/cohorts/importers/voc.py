@@ -1,5 +1,6 @@
 """Pascal VOC: an XML file an image, boxes by their corners (Everingham et al., 2010)."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from greenstick.cohorts.importers.files import (
     files_in,
     images_in,
     note_missing,
+    read_text,
     split_in,
     stem,
 )
@@ -49,7 +51,7 @@ def import_voc(source: Path, settings: ImportSettings) -> Imported:
     notes = note_missing(paired.orphans, len(annotations), root, skip=settings.skip_missing)
     annotated = [Annotated(i, _read(source / file)) for i, file in paired.by_image.items()]
     table = table_of(annotated, ClassNames(settings.positive, settings.negative, settings.classes))
-    listed = _image_sets([source / file for file in files])
+    listed = _image_sets([source / file for file in files], {stem(image) for image in images})
     splits = {image: listed.get(stem(image)) or split_in(image) for image in images}
     split = pl.Series("split", [splits[image] for image in table["image"]], dtype=pl.String)
     imported = Imported(table.with_columns(split), root, tuple(notes))
@@ -60,7 +62,7 @@ def _read(file: Path) -> tuple[Marked, ...]:
     try:
         objects = ElementTree.parse(file).getroot().findall("object")
         return tuple(_marked(one) for one in objects)
-    except (ElementTree.ParseError, TypeError, ValueError) as error:
+    except (ElementTree.ParseError, LookupError, TypeError, ValueError) as error:
         raise GreenstickError(
             f"{file} is no Pascal VOC annotation ({error}).",
             remedy="Each object needs a name and a bndbox of four numbers.",
@@ -76,12 +78,19 @@ def _marked(one: ElementTree.Element) -> Marked:
     return Marked(name, (left, top, right - left, bottom - top))
 
 
-def _image_sets(files: list[Path]) -> dict[str, str]:
+def _image_sets(files: Sequence[Path], images: Collection[str]) -> dict[str, str]:
     """Return the split by image name, from ``ImageSets/Main/train.txt`` and the like."""
-    lists = [f for f in files if f.parent.name == "Main" and f.stem in SPLIT_NAMES]
-    return {
-        line.split()[0]: SPLIT_NAMES[file.stem]
-        for file in lists
-        for line in file.read_text(encoding="utf-8-sig").splitlines()
-        if line.strip()
-    }
+    splits: dict[str, str] = {}
+    for file in files:
+        if file.parent.name != "Main" or file.stem not in SPLIT_NAMES:
+            continue
+        split = SPLIT_NAMES[file.stem]
+        for line in filter(None, map(str.strip, read_text(file).splitlines())):
+            # A line is a name, which may hold blanks, or a name and whether a class is there.
+            name = stem(line) if stem(line) in images else stem(line.split()[0])
+            if splits.setdefault(name, split) != split:
+                raise GreenstickError(
+                    f"{name} is listed as {splits[name]} and as {split} in {file.parent}.",
+                    remedy="Keep it in one of these lists.",
+                )
+    return splits

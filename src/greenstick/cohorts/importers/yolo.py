@@ -7,7 +7,7 @@ import polars as pl
 
 from greenstick.cohorts.importers.annotated import Annotated, Marked, table_of
 from greenstick.cohorts.importers.class_names import ClassNames
-from greenstick.cohorts.importers.files import files_in, note_missing
+from greenstick.cohorts.importers.files import files_in, note_missing, read_text
 from greenstick.cohorts.importers.image_size import image_sizes_px
 from greenstick.cohorts.importers.imported import Imported
 from greenstick.cohorts.importers.pairing import pair
@@ -79,7 +79,7 @@ def _annotated(data: YoloData, files: Mapping[str, Path]) -> list[Annotated]:
 
 
 def _read_labels(file: Path) -> list[Shares]:
-    lines = enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1)
+    lines = enumerate(read_text(file).splitlines(), start=1)
     objects = []
     for number, line in lines:
         words = line.split()

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from greenstick.cohorts.importers.files import SPLIT_NAMES, images_in, split_in
+from greenstick.cohorts.importers.files import SPLIT_NAMES, images_in, read_text, split_in
 from greenstick.errors import GreenstickError
 
 _NAME_FILES = ("classes.txt", "obj.names", "labels/classes.txt")
@@ -81,8 +81,8 @@ def _data_yaml(folder: Path) -> Path | None:
 
 def _load(file: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        content = yaml.safe_load(read_text(file))
+    except yaml.YAMLError:
         content = None
     if not isinstance(content, dict):
         raise GreenstickError(
@@ -92,15 +92,20 @@ def _load(file: Path) -> Mapping[str, Any]:
 
 
 def _names(names: Any) -> dict[int, str]:
-    if isinstance(names, dict):
-        return {int(number): str(name) for number, name in names.items()}
-    return dict(enumerate(map(str, names or [])))
+    if isinstance(names, dict) and all(isinstance(number, int) for number in names):
+        return {number: str(name) for number, name in names.items()}
+    if isinstance(names, list | None):
+        return dict(enumerate(map(str, names or [])))
+    raise GreenstickError(
+        "The data file's 'names' are neither a list nor numbered.",
+        remedy="Write them as 'names: [fracture, metal]' or 'names: {0: fracture, 1: metal}'.",
+    )
 
 
 def _names_beside(folder: Path) -> dict[int, str]:
     for name in _NAME_FILES:
         if (folder / name).is_file():
-            lines = (folder / name).read_text(encoding="utf-8-sig").splitlines()
+            lines = read_text(folder / name).splitlines()
             return dict(enumerate(line.strip() for line in lines if line.strip()))
     return {}
 
@@ -115,7 +120,7 @@ def _listed(root: Path, content: Mapping[str, Any], images: Sequence[str]) -> di
     splits: dict[str, str | None] = {}
     for key in ("train", "val", "valid", "test"):
         given = content.get(key) or []
-        for entry in [given] if isinstance(given, str) else given:
+        for entry in given if isinstance(given, list) else [given]:
             for image in _entry(root, str(entry), images):
                 split = SPLIT_NAMES[key]
                 if splits.setdefault(image, split) != split:
@@ -135,8 +140,7 @@ def _entry(root: Path, entry: str, images: Sequence[str]) -> list[str]:
         if (root / inside).is_dir():
             return [image for image in images if image.startswith(inside + "/")]
         if (root / inside).is_file():
-            lines = (root / inside).read_text(encoding="utf-8-sig").splitlines()
-            return _lines(lines, images)
+            return _lines(read_text(root / inside).splitlines(), images)
     raise GreenstickError(
         f"The data file names {entry!r}, which is not in {root}.",
         remedy="Correct it, or import the folder with --format yolo after removing it.",

@@ -49,7 +49,17 @@ class Confidence(Record):
 def given_confidence(
     threshold: float, *, chosen_on: str = "stated beforehand", iou: float = 0.5
 ) -> Confidence:
-    """Return a confidence that was fixed before any of these images were seen."""
+    """Return a confidence that was fixed before any of these images were seen.
+
+    Raises
+    ------
+    GreenstickError
+        Where it is no finite number.
+    """
+    if not np.isfinite(threshold):
+        raise GreenstickError(
+            f"{threshold} is no confidence.", remedy="Give the score from which a box is shown."
+        )
     return Confidence(threshold=threshold, rule="given", chosen_on=chosen_on, n_images=0, iou=iou)
 
 

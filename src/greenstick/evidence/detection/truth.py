@@ -130,19 +130,21 @@ def _from_coco(content: Any, name: str) -> Truth:
     images = _listed_once(content["images"], "image", name)
     categories = _listed_once(content["categories"], "category", name)
     names = [str(one.get("file_name", key)) for key, one in images.items()]
-    twice = len(names) - len(set(names))
-    if twice:
-        raise GreenstickError(
-            f"{name} lists {twice} images twice, by the same file_name.",
-            remedy="Merge their entries.",
-        )
+    classes = [str(one.get("name", key)) for key, one in categories.items()]
+    for what, called, by in (("images", names, "file_name"), ("categories", classes, "name")):
+        twice = len(called) - len(set(called))
+        if twice:
+            raise GreenstickError(
+                f"{name} lists {twice} {what} twice, by the same {by}.",
+                remedy="Merge their entries.",
+            )
     return Truth(
         images=tuple(names),
         image_ids=tuple(map(str, images)),
         class_ids=tuple(map(str, categories)),
         sizes=np.array([_size(one) for one in images.values()]).reshape(-1, 2),
         patients=_patients([one.get("patient") for one in images.values()], names),
-        classes=tuple(str(one.get("name", key)) for key, one in categories.items()),
+        classes=tuple(classes),
         boxes=_coco_boxes(content["annotations"], list(images), list(categories), name),
         facts=_coco_facts(list(images.values())),
     )
@@ -207,7 +209,8 @@ def _coco_boxes(
             x, y, width, height = map(float, one.get("bbox") or _around(one))
             image, kind = one["image_id"], one["category_id"]
             hash((image, kind))
-            area = float(one.get("area") or width * height)
+            area = float(one.get("area") or 0)
+            area = area if area > 0 else width * height  # some tools write -1, or NaN
             rows.append((image, kind, x, y, width, height, area, bool(one.get("iscrowd", 0))))
         except (AttributeError, KeyError, TypeError, ValueError):
             raise GreenstickError(

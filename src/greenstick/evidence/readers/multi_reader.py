@@ -68,7 +68,7 @@ class MultiReader(Record):
         Whether all modalities are the same: F where readers are random, chi-square where they
         are fixed; None for a single modality.
     components
-        None for a single modality or a single reader.
+        None for a single modality, a single reader, or a single patient of a class.
     """
 
     figure: str
@@ -122,7 +122,7 @@ def judge_all_readers(figures: ReaderFigures, readers: Readers, level: float = 0
         Nominal coverage.
     """
     t, r = figures.values.shape
-    several = t > 1 and r > 1
+    several = t > 1 and r > 1 and bool(np.isfinite(figures.covariance).all())
     return MultiReader(
         figure=figures.name,
         readers=readers,
@@ -306,7 +306,7 @@ def _same_everywhere(figures: ReaderFigures, readers: Readers) -> SignificanceTe
         question=f"Is the {figures.name} the same under all modalities?",
         statistic=statistic,
         p_value=p_value,
-        method=f"{kind}, {spread.method}",
+        method="none: no spread" if statistic is None else f"{kind}, {spread.method}",
     )
 
 

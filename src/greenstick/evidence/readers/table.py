@@ -91,6 +91,7 @@ def to_study(
         table = table.with_columns(modality=pl.lit(ALONE))
     _check_names(table)
     table, findings = usable(table, missing)
+    table = table.with_columns(pl.col("score").cast(pl.Float64))
     images = _images(table)
     labels = binary_labels(images["label"]).to_numpy() == 1
     if labels.all() or not labels.any():
@@ -195,6 +196,7 @@ def _check_study(study: Study) -> list[Finding]:
                 "others.",
             )
         )
+    findings += _check_calls(study)
     if study.call_from is None:
         findings.append(
             Finding(
@@ -206,3 +208,19 @@ def _check_study(study: Study) -> list[Finding]:
             )
         )
     return findings
+
+
+def _check_calls(study: Study) -> list[Finding]:
+    """Return a warning where every rating calls a fracture, or none does."""
+    rated = study.ratings[np.isfinite(study.ratings)]
+    if study.call_from is None or rated.min() < study.call_from <= rated.max():
+        return []
+    return [
+        Finding(
+            "one-call-only",
+            Severity.WARNING,
+            f"{'No' if study.call_from > rated.max() else 'Every'} rating calls a fracture: they "
+            f"run from {rated.min():g} to {rated.max():g}, and {study.call_from:g} calls one.",
+            remedy="State the lowest rating that calls one (call_from).",
+        )
+    ]
