@@ -46,6 +46,12 @@ def test_image_without_patient_is_its_own() -> None:
     assert cohort.patients().to_list() == ["p", "image:b.png"]
 
 
+def test_blank_text_is_none_given() -> None:
+    cohort = make_cohort(table(patient=["", " "], split=["", "test"]), Path())
+    assert cohort.patients().to_list() == ["image:a.png", "image:b.png"]
+    assert cohort.table["split"].to_list() == [None, "test"]
+
+
 @pytest.mark.parametrize(
     ("faulty", "match"),
     [
@@ -54,6 +60,7 @@ def test_image_without_patient_is_its_own() -> None:
         (pl.DataFrame({"file": ["a"]}), "no column 'image' and no column 'label'"),
         (table(image=["a.png", "a.png"]), "listed more than once, first a.png"),
         (table(image=["a.png", None]), "no image"),
+        (table(image=["a.png", ""]), "no image"),
         (table(label=[0, 2]), r"found \[2\]"),
         (table(label=[0.0, 0.7]), "'label' cannot be read as a whole number"),
         (table(label=["yes", "no"]), "'label' cannot be read as a whole number"),
@@ -161,6 +168,14 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.undo()
     assert len(read_cohort(path)) == 2
     assert os.listdir(tmp_path) == ["c.parquet"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("name", ["cohort[1].parquet", "co*.parquet", "c?.parquet"])
+def test_a_name_is_no_pattern(tmp_path: Path, name: str) -> None:
+    cohort = make_cohort(table(), tmp_path)
+    write_cohort(cohort, tmp_path / "cohort2.parquet")
+    write_cohort(cohort.with_table(cohort.table.head(1)), tmp_path / name)
+    assert len(read_cohort(tmp_path / name)) == 1
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -124,6 +124,8 @@ def _cast(table: pl.DataFrame) -> pl.DataFrame:
                 f"Column {name!r} cannot be read as {_named(dtype)}.",
                 remedy=f"Correct its values ({str(error).splitlines()[0]}).",
             ) from None
+        if dtype == pl.String:  # a patient called '' would own all images that name none
+            cast = cast.set(cast.str.strip_chars() == "", None)
         table = table.with_columns(cast)
     return table
 
@@ -171,7 +173,7 @@ def read_cohort(path: Path | str) -> Cohort:
             remedy="Make one with 'greenstick cohort import' or 'greenstick phantom'.",
         )
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)  # a '[1]' in a name is no pattern
         notes = pl.read_parquet_metadata(path).get(_NOTES, "[]")
     except (pl.exceptions.PolarsError, OSError):
         raise GreenstickError(
