@@ -1,5 +1,6 @@
 """A cohort in numbers."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -64,6 +65,12 @@ def test_what_was_not_given_is_not_counted() -> None:
 def test_columns_of_many_values_are_passed_over() -> None:
     many = pl.DataFrame({"image": map(str, range(50)), "label": [0, 1] * 25, "age": range(50)})
     assert summarize(make_cohort(many, Path())).columns == {}
+
+
+def test_columns_that_cannot_be_written_are_passed_over() -> None:
+    further = {"took": [timedelta(1)] * 2, "bytes": [b"\xff"] * 2, "day": [date(2020, 1, 2)] * 2}
+    table = pl.DataFrame({"image": ["1", "2"], "label": [0, 1]} | further)
+    assert list(summarize(make_cohort(table, Path())).columns) == ["day"]
 
 
 def test_text_and_json() -> None:

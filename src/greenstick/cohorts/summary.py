@@ -92,7 +92,8 @@ def summarize(cohort: Cohort) -> CohortSummary:
 
 
 def _has_few_values(column: pl.Series) -> bool:
-    return not column.dtype.is_nested() and column.n_unique() <= MOST_VALUES
+    unwritten = column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Duration, pl.Object)
+    return not unwritten and column.n_unique() <= MOST_VALUES
 
 
 def _given(table: pl.DataFrame, name: str) -> list[Count]:
