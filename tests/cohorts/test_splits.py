@@ -294,6 +294,7 @@ def test_one_patient_with_both_classes() -> None:
     ("values", "match"),
     [
         ({"fractions": (0.5, 0.1, 0.1)}, "add up to 1"),
+        ({"fractions": (float("nan"), 0.1, 0.1)}, "add up to 1"),
         ({"fractions": (0.0, 0.5, 0.5)}, "train must be above 0"),
         ({"folds": 1}, "'folds'"),
         ({"method": "random"}, "'method'"),
@@ -326,6 +327,24 @@ def test_columns_of_folds() -> None:
     table = with_split_columns(with_split_columns(cohort, chosen), chosen).table
     assert [name for name in table.columns if name.startswith("fold")] == ["fold_0", "fold_1"]
     assert table.group_by("fold_0").len().sort("fold_0").rows() == [(0, 10), (1, 10)]
+
+
+def test_folds_take_the_place_of_former_ones() -> None:
+    often = with_split_columns(simple(10, 10), SplitSettings(method="kfold", repeats=3))
+    table = with_split_columns(often, SplitSettings(method="kfold", folds=2)).table
+    assert [name for name in table.columns if name.startswith("fold")] == ["fold_0"]
+
+
+@pytest.mark.parametrize("name", ["patient", "image", "images", "fractured", "stratum"])
+def test_any_column_can_be_stratified_by(name: str) -> None:
+    further = {} if name in ("patient", "image") else {name: list("ab") * 10}
+    cohort = simple(10, 10, **further)
+    split = split_cohort(cohort, SplitSettings(stratify=("label", name)))
+    assert split.group_by("split").len().sort("split").rows() == [
+        ("test", 2),
+        ("train", 16),
+        ("valid", 2),
+    ]
 
 
 def test_a_balanced_test_set_holds_as_many_with_as_without(tmp_path: Path) -> None:

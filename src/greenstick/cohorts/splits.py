@@ -7,6 +7,7 @@ a patient, rare strata are spread too, and so are patients with many images. No 
 without a patient of each class.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from greenstick.cohorts.checked import checked
 from greenstick.cohorts.cohort import SPLITS, Cohort
 from greenstick.errors import GreenstickError
+
+_FOLD = re.compile(r"fold_\d+")
 
 
 class SplitSettings(BaseModel):
@@ -57,7 +60,7 @@ class SplitSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fractions_add_up(self) -> "SplitSettings":
-        if min(self.fractions) < 0 or abs(sum(self.fractions) - 1.0) > 1e-6:
+        if not (min(self.fractions) >= 0 and abs(sum(self.fractions) - 1.0) <= 1e-6):  # or NaN
             raise ValueError("fractions must be shares that add up to 1")
         if self.fractions[0] == 0:
             raise ValueError("the share of train must be above 0")
@@ -109,8 +112,8 @@ def split_cohort(cohort: Cohort, settings: SplitSettings) -> pl.DataFrame:
 def with_split_columns(cohort: Cohort, settings: SplitSettings) -> Cohort:
     """Return the cohort with its split as columns.
 
-    A hold-out fills ``split``. A k-fold adds one column ``fold_<repeat>`` for each repeat: the
-    fold in which the row is tested (null: always in training).
+    A hold-out fills ``split``. A k-fold adds one column ``fold_<repeat>`` for each repeat, in the
+    place of any there: the fold in which the row is tested (null: always in training).
     """
     parts = split_cohort(cohort, settings)
     table = cohort.table
@@ -119,11 +122,11 @@ def with_split_columns(cohort: Cohort, settings: SplitSettings) -> Cohort:
         return cohort.with_table(
             table.update(_emptied(table, split), on="image", include_nulls=True)
         )
+    table = table.drop(name for name in table.columns if _FOLD.fullmatch(name))
     for repeat in range(settings.repeats):
         tested = parts.filter(repeat=repeat, split="test").select(
             "image", pl.col("fold").alias(f"fold_{repeat}")
         )
-        table = table.drop(f"fold_{repeat}", strict=False)
         table = table.join(tested, on="image", how="left", maintain_order="left")
     return cohort.with_table(table)
 
@@ -159,17 +162,23 @@ def _patients(rows: pl.DataFrame, stratify: Sequence[str]) -> pl.DataFrame:
 
     A patient counts as fractured where any image is; of other columns the first value counts.
     """
-    columns = [
-        pl.col(name).max() if name == "label" else pl.col(name).sort_by("image").first()
-        for name in dict.fromkeys(["label", *stratify])
+    label = pl.col("label").max()
+    values = [
+        (label if name == "label" else pl.col(name).sort_by("image").first())
+        .cast(pl.String)
+        .fill_null("")
+        for name in stratify
     ]
-    counts = [pl.first("_images").alias("images"), (pl.col("label") == 1).sum().alias("fractured")]
-    table = rows.group_by("patient").agg(*columns, *counts).sort("patient")
-    names = [pl.col(name).cast(pl.String).fill_null("") for name in stratify]
-    stratum = pl.concat_str(names, separator="|") if names else pl.lit("")
-    fractured = pl.col("fractured") if "label" in stratify else pl.lit(0)
-    return table.select(
-        "patient", "label", "images", stratum.alias("stratum"), fractured.alias("fractured")
+    # A cohort's own columns may be called as these are.
+    return (
+        rows.group_by("patient")
+        .agg(
+            label,
+            images=pl.first("_images"),
+            stratum=pl.concat_str(values, separator="|") if values else pl.lit(""),
+            fractured=(pl.col("label") == 1).sum() if "label" in stratify else pl.lit(0),
+        )
+        .sort("patient")
     )
 
 
