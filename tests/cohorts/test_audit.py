@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -101,6 +102,21 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     assert ".png" not in messages  # a file's name may hold a patient's
 
 
+def test_what_is_no_file_of_its_own(tmp_path: Path) -> None:
+    cohort = cohort_of(tmp_path, different(2))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "round").symlink_to("round")
+    os.mkfifo(tmp_path / "pipe")
+    names = ["folder", "round", "pipe", "0.png/1.png", "a\0b"]
+    table = pl.concat(
+        [cohort.table, pl.concat([cohort.table.head(1)] * 5).with_columns(image=pl.Series(names))]
+    )
+    audit = audit_cohort(make_cohort(table, tmp_path))
+    assert finding(audit, "undecodable").rows == (2, 3, 4)
+    assert finding(audit, "missing-file").rows == (5, 6)
+    assert "not a file of its own" in audit.rows["message"][2]
+
+
 def test_when_nothing_decodes_copies_and_color_do_not_apply(tmp_path: Path) -> None:
     cohort = cohort_of(tmp_path, different(2))
     for name in ("0.png", "1.png"):
@@ -175,6 +191,25 @@ def test_copies_that_lack_a_label_do_not_contradict(tmp_path: Path) -> None:
     images = {"a.png": picture(0), "b.png": picture(0), "c.png": picture(1), "d.png": picture(2)}
     cohort = cohort_of(tmp_path, images, label=[1, None, 0, 1])
     assert severities(audit_cohort(cohort))["duplicate-across-labels"] is PASSED
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "code"),
+    [
+        ("label", [None, 1, 0], "near-duplicate-across-labels"),
+        ("split", [None, "train", "test"], "near-duplicate-across-splits"),
+    ],
+)
+def test_copies_at_odds_by_way_of_one_that_is_silent(
+    tmp_path: Path, column: str, values: list[object], code: str
+) -> None:
+    images = {"a.png": picture(0), "b.png": picture(0), "c.png": picture(0), "d.png": picture(1)}
+    columns = {"label": [1, 1, 1, 0], "split": None, "patient": ["p"] * 3 + ["q"]}
+    cohort = cohort_of(tmp_path, images, **(columns | {column: [*values, values[1]]}))
+    one = finding(audit_cohort(cohort), code)
+    assert (one.severity, one.rows) == (ERROR, (1, 2)), "the first is a copy of both"
+    kept, _ = drop_rows(cohort, audit_cohort(cohort))
+    assert not audit_cohort(kept).refused
 
 
 # ---- labels and boxes ----

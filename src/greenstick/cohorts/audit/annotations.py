@@ -10,6 +10,8 @@ from greenstick.findings import Severity
 #: Annotation tools round: a box may stand out of the image by this much, in pixels.
 OVERHANG_PX = 2.0
 
+Box = tuple[float, float, float, float]
+
 _NO_BOXES = "No image of this cohort is annotated with boxes."
 
 
@@ -53,7 +55,7 @@ def fracture_without_boxes(seen: Seen) -> Outcome:
     return found(code, Severity.WARNING, message, hits, remedy=remedy)
 
 
-def _boxes(seen: Seen) -> Iterator[tuple[int, tuple[float, float, float, float]]]:
+def _boxes(seen: Seen) -> Iterator[tuple[int, Box]]:
     for i, boxes in enumerate(seen.cohort.table["boxes"].to_list()):
         for box in boxes or []:
             x, y, width, height = (
@@ -69,9 +71,9 @@ def boxes_without_area(seen: Seen) -> Outcome:
     if not _annotated(seen):
         return not_applicable(code, _NO_BOXES)
     hits = [
-        Hit(i, f"A box is {width:g} px wide and {height:g} px high.")
-        for i, (x, y, width, height) in _boxes(seen)
-        if not (width > 0 and height > 0 and all(map(math.isfinite, (x, y, width, height))))
+        Hit(i, f"A box at {_corner(box)} is {box[2]:g} px wide and {box[3]:g} px high.")
+        for i, box in _boxes(seen)
+        if not (box[2] > 0 and box[3] > 0 and all(map(math.isfinite, box)))
     ]
     if not hits:
         return passed(code, "Every box has an area.")
@@ -112,9 +114,6 @@ def boxes_overhanging(seen: Seen) -> Outcome:
     message = f"{count(len(hits), 'box stands', 'boxes stand')} out of the image."
     remedy = "Are they in pixels of this file? What stands out is ignored."
     return found(code, Severity.WARNING, message, hits, remedy=remedy)
-
-
-Box = tuple[float, float, float, float]
 
 
 def _share_inside(box: Box, size_px: tuple[int, int]) -> float:

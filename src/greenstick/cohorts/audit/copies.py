@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from greenstick.cohorts.audit.outcome import Hit, Outcome, count, found, not_applicable, passed
+from greenstick.cohorts.audit.pairs import groups
 from greenstick.cohorts.audit.seen import Pair, Seen
 from greenstick.cohorts.cohort import Cohort
 from greenstick.findings import Severity
@@ -60,18 +61,29 @@ RELATIONS = (
 )
 
 
-def _stands_so(cohort: Cohort, relation: Relation) -> Callable[[Pair], bool]:
+def _values(cohort: Cohort, relation: Relation) -> list[object]:
+    """Return what each row is compared by."""
     column = {"across-labels": "label", "across-splits": "split"}.get(relation.name)
-    values = cohort.patients() if column is None else cohort.table[column]
-    among = values.to_list()
+    return (cohort.patients() if column is None else cohort.table[column]).to_list()
 
-    def stands(pair: Pair) -> bool:
-        one, other = among[pair.first], among[pair.second]
-        if relation.name == "within-patient":
-            return bool(one == other)
-        return None not in (one, other) and one != other
 
-    return stands
+def _stands(pair: Pair, relation: Relation, values: list[object]) -> bool:
+    one, other = values[pair.first], values[pair.second]
+    if relation.name == "within-patient":
+        return one == other
+    return None not in (one, other) and one != other
+
+
+def _by_way_of_others(seen: Seen, relation: Relation, values: list[object]) -> list[Pair]:
+    """Pair copies that are at odds, where only copies without a label or side join them."""
+    told = {p.first for p in seen.pairs if _stands(p, relation, values)}
+    found = []
+    for group in groups((pair.first, pair.second) for pair in seen.pairs):
+        known = [row for row in group if values[row] is not None]
+        other = next((row for row in known if values[row] != values[known[0]]), None)
+        if other is not None and told.isdisjoint(group) and relation.name != "within-patient":
+            found.append(Pair(known[0], other, "the same picture, by way of others", exact=False))
+    return found
 
 
 def _why_not(seen: Seen, relation: Relation) -> str | None:
@@ -95,8 +107,9 @@ def _check(relation: Relation, *, exact: bool) -> Callable[[Seen], Outcome]:
         why_not = _why_not(seen, relation)
         if why_not is not None:
             return not_applicable(code, why_not)
-        stands = _stands_so(seen.cohort, relation)
-        pairs = [pair for pair in seen.pairs if pair.exact == exact and stands(pair)]
+        values = _values(seen.cohort, relation)
+        pairs = [p for p in seen.pairs if p.exact == exact and _stands(p, relation, values)]
+        pairs += [] if exact else _by_way_of_others(seen, relation, values)
         if not pairs:
             return passed(code, f"{what} {relation.words}: none.")
         hits = [

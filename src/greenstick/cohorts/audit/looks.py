@@ -1,7 +1,9 @@
 """Look at every image once: read, digest, decode, and keep a thumbnail of it."""
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -74,9 +76,11 @@ def look_at_all(
 def look_at(path: Path) -> Look:
     """Read, digest and decode one file."""
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+        content = _content(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no name of a file
         return Look(missing=True)
+    except OSError as error:
+        return Look(problem=f"It cannot be opened ({error.strerror}).")
     digest = hashlib.blake2b(content, digest_size=16).digest()
     try:
         radiograph = open_radiograph(path)  # the bytes come from the system's cache
@@ -93,6 +97,12 @@ def look_at(path: Path) -> Look:
         contrast=high - low,
         thumbnail=thumbnail,
     )
+
+
+def _content(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):  # of a pipe there would be no end
+        raise OSError(errno.EINVAL, "not a file of its own")
+    return path.read_bytes()
 
 
 def _without_name(message: str, path: Path) -> str:
