@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from greenstick.cli.common import AsJson, CohortFile, Workers, app, pairs_of, resumable
+from greenstick.cli.common import AsJson, CohortFile, Workers, app, pairs_of, restartable
 
 cohort_app = typer.Typer(help="Import, audit, split and show cohorts.", no_args_is_help=True)
 app.add_typer(cohort_app, name="cohort")
@@ -104,7 +104,7 @@ def cohort_show(cohort: CohortFile, as_json: AsJson = False) -> None:
 @cohort_app.command(
     "audit", epilog="Example: greenstick cohort audit cohort.parquet -o audit --drop clean.parquet"
 )
-@resumable
+@restartable
 def cohort_audit(
     cohort: CohortFile,
     output: Annotated[Path, typer.Option("-o", help="Folder for audit.html and .json.")],
@@ -125,6 +125,7 @@ def cohort_audit(
     from greenstick.reports.terminal import print_audit, status
 
     table = read_cohort(cohort)
+    output.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     with bar(status, "Looking at every image") as progress:
         audit = audit_cohort(table, workers=workers or None, progress=progress)
     write_audit_json(audit, output / "audit.json")
@@ -144,8 +145,9 @@ def cohort_split(
     cohort: CohortFile,
     output: Annotated[Path, typer.Option("-o", help="The cohort with its split, as Parquet.")],
     fractions: Annotated[
-        tuple[float, float, float], typer.Option(help="Train, valid and test, of all patients.")
-    ] = (0.8, 0.1, 0.1),
+        tuple[float, float, float] | None,
+        typer.Option(help="Train, valid and test, of all patients; left out: 0.8 0.1 0.1."),
+    ] = None,
     folds: Annotated[int, typer.Option(min=0, help="Cross-validation instead; 0: none.")] = 0,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation.")] = 1,
     stratify: Annotated[
@@ -162,6 +164,10 @@ def cohort_split(
     from greenstick.cohorts.summary import summarize
     from greenstick.reports.terminal import print_summary
 
+    if folds and fractions is not None:
+        raise typer.BadParameter("--fractions are of a hold-out: leave them or --folds out")
+    if repeats > 1 and not folds:
+        raise typer.BadParameter("--repeats are of a cross-validation: give --folds too")
     settings = split_settings(
         method="kfold" if folds else "holdout",
         fractions=fractions,

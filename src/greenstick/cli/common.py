@@ -62,7 +62,8 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _REMEDIES:
             raise  # a fault of ours: the traceback is what we need to mend it
-        _refuse(f"{error.filename or 'A file'}: {error.strerror}.", _REMEDIES[error.errno])
+        named = error.filename2 or error.filename or "A file"  # the second: what was to be replaced
+        _refuse(f"{named}: {error.strerror}.", _REMEDIES[error.errno])
 
 
 def _refuse(message: str, remedy: str) -> None:
@@ -87,15 +88,21 @@ def _options(
 
 def resumable(verb: Callable[P, None]) -> Callable[P, None]:
     """Let Ctrl-C end a long verb on one line; what was finished is kept."""
+    return _stoppable(verb, "What was finished is kept; run the same command to go on.")
 
+
+def restartable(verb: Callable[P, None]) -> Callable[P, None]:
+    """Let Ctrl-C end a long verb on one line; nothing is kept."""
+    return _stoppable(verb, "The same command begins again from the start.")
+
+
+def _stoppable(verb: Callable[P, None], remedy: str) -> Callable[P, None]:
     @wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             verb(*args, **kwargs)
         except KeyboardInterrupt:
-            raise GreenstickError(
-                "Stopped.", remedy="What was finished is kept; run the same command to go on."
-            ) from None
+            raise GreenstickError("Stopped.", remedy=remedy) from None
 
     return run
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from greenstick.cli.common import Overwrite, app, resumable
+from greenstick.cli.common import Overwrite, app, restartable, resumable
 
 
 @app.command(epilog="Example: greenstick demo -o runs/demo")
@@ -29,7 +29,7 @@ def demo(
 
 
 @app.command(epilog="Example: greenstick phantom -n 600 -o phantom")
-@resumable
+@restartable
 def phantom(
     output: Annotated[Path, typer.Option("-o", help="Folder for the pictures and the cohort.")],
     number: Annotated[int, typer.Option("-n", min=1, help="How many radiographs.")] = 600,
