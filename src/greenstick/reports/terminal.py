@@ -112,7 +112,7 @@ def print_end(path: Path) -> None:
 
 def print_summary(summary: CohortSummary, title: str) -> None:
     """Print a cohort in numbers."""
-    console.print(f"[bold]{title}[/bold]")
+    console.print(f"[bold]{escape(title)}[/bold]")
     console.print(summary.to_text(), markup=False)
 
 
