@@ -79,6 +79,13 @@ def test_whole_numbers_and_booleans_are_labels() -> None:
     assert make_cohort(table(label=[False, True]), Path()).table["label"].to_list() == [0, 1]
 
 
+def test_gaps_that_made_numbers_floats() -> None:
+    cohort = make_cohort(table(label=[1.0, float("nan")], patient=[7.0, float("nan")]), Path())
+    assert cohort.table["label"].to_list() == [1, None]
+    assert cohort.table["patient"].to_list() == ["7", None]
+    assert make_cohort(table(patient=[7.5, 8]), Path()).patients().to_list() == ["7.5", "8.0"]
+
+
 def test_round_trip(tmp_path: Path) -> None:
     box = {"x": 1.0, "y": 2.0, "width": 3.0, "height": 4.0, "class": "spiral"}
     given = table(boxes=[[], [box]], patient=["p", "q"], age=[40, None])

@@ -114,10 +114,10 @@ def _cast(table: pl.DataFrame) -> pl.DataFrame:
     for name, dtype in SCHEMA.items():
         if name not in table.columns:
             table = table.with_columns(pl.lit(None, dtype=dtype).alias(name))
-        given = table[name]
+        given = _whole(table[name])
         try:
             cast = given.cast(dtype)
-            if given.dtype.is_float() and (cast != given).any():  # 0.7 is no label 0
+            if given.dtype.is_float() and dtype.is_integer():  # 0.7 is no label 0
                 raise pl.exceptions.InvalidOperationError("not a whole number")
         except pl.exceptions.PolarsError as error:
             raise GreenstickError(
@@ -128,6 +128,16 @@ def _cast(table: pl.DataFrame) -> pl.DataFrame:
             cast = cast.set(cast.str.strip_chars() == "", None)
         table = table.with_columns(cast)
     return table
+
+
+def _whole(column: pl.Series) -> pl.Series:
+    """Return floats that are whole numbers as such: other tools make them of a column with gaps."""
+    if not column.dtype.is_float():
+        return column
+    column = column.fill_nan(None)
+    whole = column.cast(pl.Int64, strict=False)
+    same = whole.null_count() == column.null_count() and not (whole != column).any()
+    return whole if same else column
 
 
 def _named(dtype: pl.DataType) -> str:
