@@ -113,12 +113,12 @@ def open_region(
 
 
 def _first_bytes(path: Path) -> bytes:
-    if path.is_fifo() or path.is_socket() or path.is_char_device():
-        raise GreenstickError(f"{path} is not a file of its own.", remedy="Give a file.")
     try:
+        if path.is_fifo() or path.is_socket() or path.is_char_device():
+            raise GreenstickError(f"{path} is not a file of its own.", remedy="Give a file.")
         with path.open("rb") as file:
             return file.read(_SNIFF_BYTES)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a zero byte, which no name has
         raise GreenstickError(f"There is no file {path}.", remedy="Check the path.") from None
     except IsADirectoryError:
         raise GreenstickError(f"{path} is a folder.", remedy="Give a file in it.") from None
