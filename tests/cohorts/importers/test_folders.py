@@ -103,6 +103,12 @@ def test_folders_that_contradict_each_other(images: MakeImages, tmp_path: Path) 
         import_cohort(tmp_path, import_settings())
 
 
+def test_a_column_of_patients_is_not_passed_over(images: MakeImages, tmp_path: Path) -> None:
+    images("fractured/1.png", "normal/2.png")
+    with pytest.raises(GreenstickError, match="imported as folders: there is no column 'pid'"):
+        import_cohort(tmp_path, import_settings(patient_column="pid"))
+
+
 def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(GreenstickError, match="it is empty"):
         import_cohort(tmp_path, import_settings())

@@ -56,11 +56,7 @@ def import_cohort(source: Path, settings: ImportSettings) -> Cohort:
     name = told_format(source) if settings.format == "auto" else settings.format
     if settings.format == "auto" and name == "csv" and _lists_boxes(source, settings):
         name = "csv-boxes"
-    if settings.classes and name in ("folders", "csv") and not settings.boxes:
-        raise GreenstickError(
-            f"There are no classes of boxes to rename in {source}.",
-            remedy="Leave out --class, or give the boxes too.",
-        )
+    _refuse_unused(name, source, settings)
     imported = _imported(name, source, settings)
     if settings.boxes:
         imported = with_boxes(imported, settings.boxes, settings)
@@ -71,6 +67,21 @@ def import_cohort(source: Path, settings: ImportSettings) -> Cohort:
     imported = with_columns(imported, settings.columns)
     cohort = make_cohort(imported.table, imported.root)
     return replace(cohort, notes=(*imported.notes, *_one_class(cohort)))
+
+
+def _refuse_unused(name: str, source: Path, settings: ImportSettings) -> None:
+    """Refuse what would be passed over without a word."""
+    if settings.classes and name in ("folders", "csv") and not settings.boxes:
+        raise GreenstickError(
+            f"There are no classes of boxes to rename in {source}.",
+            remedy="Leave out --class, or give the boxes too.",
+        )
+    column = settings.patient_column or settings.fracture_type_column
+    if column and name not in ("csv", "csv-boxes"):
+        raise GreenstickError(
+            f"{source} is imported as {name}: there is no column {column!r}.",
+            remedy="Leave the option out; --patient-pattern finds patients in the images' paths.",
+        )
 
 
 def _imported(name: str, source: Path, settings: ImportSettings) -> Imported:
