@@ -35,7 +35,7 @@ class WithDefault(TyperGroup):
 
 CohortFile = Annotated[Path, typer.Argument(help="The cohort's Parquet file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that decode; 0: one a core.")]
+Workers = Annotated[int, typer.Option(min=0, help="Threads that decode; 0: one a core.")]
 Overwrite = Annotated[bool, typer.Option(help="Write over a finished result.")]
 P = ParamSpec("P")
 
