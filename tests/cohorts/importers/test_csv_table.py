@@ -132,6 +132,7 @@ def test_columns_of_an_earlier_import_are_kept(imported: Import) -> None:
         ("image,label\n", "'label' is empty"),
         ("image,label, label\n1.png,1,0\n", "several columns 'label'"),
         ("", "cannot be read as CSV"),
+        ("x" * 200_000, "cannot be read as CSV"),
     ],
 )
 def test_refused(imported: Import, text: str, match: str) -> None:

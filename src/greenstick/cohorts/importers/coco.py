@@ -1,7 +1,7 @@
 """COCO: one JSON file with images, categories and annotations (Lin et al., 2014)."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,11 @@ def _load(path: Path) -> Mapping[str, Any]:
         )
     for kind, name in (("images", "file_name"), ("categories", "name")):
         _check_listed(content[kind], kind, name, path)
-    files = [image["file_name"] for image in content["images"]]
-    if len(set(files)) < len(files):
-        first = next(file for file in files if files.count(file) > 1)
+    files = Counter(image["file_name"] for image in content["images"])
+    if len(files) < files.total():
+        first = next(file for file, times in files.items() if times > 1)
         raise GreenstickError(
-            f"{path} lists {len(files) - len(set(files))} images twice, first {first}.",
+            f"{path} lists {files.total() - len(files)} images twice, first {first}.",
             remedy="Merge their entries.",
         )
     return content

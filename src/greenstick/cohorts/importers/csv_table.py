@@ -63,7 +63,7 @@ def read_text_table(source: Path) -> pl.DataFrame:
         table = pl.read_csv(
             io.BytesIO(text.encode()), separator=_separator(head), infer_schema=False
         )
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, csv.Error) as error:
         raise GreenstickError(
             f"{source} cannot be read as CSV ({str(error).splitlines()[0]}).",
             remedy="Save it as CSV with a row of column names and the same number of cells a row.",
