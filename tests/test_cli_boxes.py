@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from greenstick.cli import app
+from greenstick.cli import app, main
 from greenstick.errors import GreenstickError
 
 
@@ -63,7 +63,21 @@ def test_a_confidence_chosen_on_the_same_images_is_told(
         run(*words, "--confidence", "0.3", "--valid-truth", truth, "--valid-predictions", found)
     with pytest.raises(GreenstickError, match="nan is no confidence"):
         run(*words, "--confidence", "nan")
-    with pytest.raises(GreenstickError, match="There is no folder .*nowhere of images"):
+    with pytest.raises(GreenstickError, match=r"no folder .*nowhere of images"):
         run(*words, "--images", tmp_path / "nowhere")
     with pytest.raises(GreenstickError, match="no rule 'best'"):
         run(*words, "--valid-truth", truth, "--valid-predictions", found, "--rule", "best")
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_on_one_line(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth, found = files
+    words = ["--truth", str(truth), "--predictions", str(found), "-o", str(found)]
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    monkeypatch.setattr("sys.argv", ["greenstick", "evaluate", "boxes", *words])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "there is a file where a folder is wanted" in said
+    assert "Traceback" not in said

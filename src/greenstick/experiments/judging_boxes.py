@@ -53,6 +53,7 @@ def judge_into(
             f"There is no folder {images} of images.",
             remedy="Give the folder that they lie in, or leave --images out.",
         )
+    folder.mkdir(parents=True, exist_ok=True)  # before the work, where it cannot be made
     judge = partial(
         judge_boxes, iou=iou, model=model, confidence=confidence, seed=seed, replicates=replicates
     )
