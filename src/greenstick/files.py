@@ -1,10 +1,15 @@
 """Files that are there whole or not at all, whatever is killed meanwhile."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+
+#: How polars tells of a full or closed disk, within an error that has no number.
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -19,12 +24,23 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         The file; its folder is made if absent.
     write
         Called with the path to write to.
+
+    Raises
+    ------
+    OSError
+        With its number, also where ``write`` is of polars, whose errors have none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write(part)
         part.replace(path)
+    except Exception as error:
+        said = _SYSTEM_ERROR.search(str(error))
+        if said is None or getattr(error, "errno", None) is not None:
+            raise
+        number = int(said[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         part.unlink(missing_ok=True)
 
