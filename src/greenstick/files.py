@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
 #: How polars tells of a full or closed disk, within an error that has no number.
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
