@@ -91,3 +91,22 @@ def test_a_new_experiment_names_its_cohort_from_where_it_lies(tmp_path: Path) ->
     assert experiment.cohort == "../cohort.parquet"
     write_experiment(experiment, path)
     assert Path(read_experiment(path).cohort) == (tmp_path / "cohort.parquet").resolve()
+
+
+def test_weights_are_found_from_where_the_file_lies(tmp_path: Path) -> None:
+    cohort, path = _cohort(tmp_path), tmp_path / "experiments" / "e.toml"
+    given = {"weights": str(tmp_path / "w.pth")}
+    experiment = new_experiment(cohort, tmp_path / "cohort.parquet", path, model=given)
+    assert experiment.model.weights == "../w.pth"
+    values = experiment.model_dump(exclude={"search", "variants"})
+    values["search"] = {"method": "grid", "space": {"model.weights": ["auto", "c.pth"]}}
+    write_experiment(check_experiment(values, where="test"), path)
+    read = read_experiment(path)
+    assert read.model.weights == str((tmp_path / "w.pth").resolve())
+    assert read.search.space["model.weights"] == ("auto", str((path.parent / "c.pth").resolve()))
+    del values["search"]
+    values["variants"] = {"b": {"model.weights": "b.pth"}, "plain": {"model.weights": "none"}}
+    write_experiment(check_experiment(values, where="test"), path)
+    variants = read_experiment(path).variants
+    assert variants["b"]["model.weights"] == str((path.parent / "b.pth").resolve())
+    assert variants["plain"]["model.weights"] == "none"

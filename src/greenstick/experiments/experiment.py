@@ -31,7 +31,7 @@ from greenstick.experiments.sections import (
     check_variant,
 )
 from greenstick.files import write_text
-from greenstick.models.settings import ClassifierSettings
+from greenstick.models.settings import NAMED_WEIGHTS, ClassifierSettings
 from greenstick.training.peer_recipes import PeerRecipes
 from greenstick.training.recipe import Recipe
 from greenstick.training.restorer_recipe import RestorerRecipe
@@ -125,7 +125,7 @@ def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experi
 
 
 def read_experiment(path: Path | str) -> Experiment:
-    """Read and check an experiment file; the paths of cohort and detector become absolute.
+    """Read and check an experiment file; paths of cohort, detector and weights become absolute.
 
     Raises
     ------
@@ -147,11 +147,33 @@ def read_experiment(path: Path | str) -> Experiment:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise GreenstickError(f"{path} is not TOML: {error}.", remedy="Correct the file.") from None
     experiment = check_experiment(values, where=str(path))
-    absolute = (path.parent / experiment.cohort).resolve()
-    changed: dict[str, Any] = {"cohort": str(absolute)}
-    if experiment.region.detector:
-        detector = str((path.parent / experiment.region.detector).resolve())
-        changed["region"] = experiment.region.model_copy(update={"detector": detector})
+    return _with_paths(experiment, path.parent)
+
+
+def _with_paths(experiment: Experiment, folder: Path) -> Experiment:
+    """Return an experiment whose paths start from a folder with absolute ones."""
+
+    def absolute(name: str) -> str:
+        return str((folder / name).resolve())
+
+    def weights(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(weights, value))
+        return value if value in NAMED_WEIGHTS else absolute(value)
+
+    def settings(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: weights(v) if k == "model.weights" else v for k, v in values.items()}
+
+    detector, search = experiment.region.detector, experiment.search
+    changed: dict[str, Any] = {
+        "cohort": absolute(experiment.cohort),
+        "region": {"detector": absolute(detector)} if detector else {},
+        "model": {"weights": weights(experiment.model.weights)},
+        "search": {"space": settings(search.space)},
+        "variants": {name: settings(values) for name, values in experiment.variants.items()},
+    }
+    for name in ("region", "model", "search"):
+        changed[name] = getattr(experiment, name).model_copy(update=changed[name])
     return experiment.model_copy(update=changed)
 
 
@@ -225,12 +247,18 @@ def new_experiment(cohort: Cohort, cohort_file: Path, path: Path, **settings: An
     cohort, cohort_file
         The cohort and the file that holds it.
     path
-        Where the experiment will be written; the cohort's path is kept relative to it.
+        Where the experiment will be written; paths of cohort and weights are kept relative to it.
     settings
         Sections to change, as nested dicts, e.g. ``recipe={"epochs": 3}``.
     """
-    relative = os.path.relpath(cohort_file.resolve(), path.parent.resolve())
-    values: dict[str, Any] = {"name": path.stem, "cohort": Path(relative).as_posix(), **settings}
+
+    def relative(file: Path) -> str:
+        return Path(os.path.relpath(file.resolve(), path.parent.resolve())).as_posix()
+
+    values: dict[str, Any] = {"name": path.stem, "cohort": relative(cohort_file), **settings}
+    weights = values.get("model", {}).get("weights", "auto")
+    if weights not in NAMED_WEIGHTS:
+        values["model"] = {**values["model"], "weights": relative(Path(weights))}
     if "test" in cohort.table["split"].drop_nulls().to_list():
         values.setdefault("split", {"method": "column"})
     return check_experiment(values, where="new experiment")

@@ -15,7 +15,7 @@ from greenstick.files import write_whole
 from greenstick.models.card import CARD, NETWORK, write_card
 from greenstick.models.detector_settings import DetectorSettings
 from greenstick.models.export import export_onnx
-from greenstick.models.settings import ClassifierSettings
+from greenstick.models.settings import NAMED_WEIGHTS, ClassifierSettings
 
 WEIGHTS = "model.safetensors"
 
@@ -119,6 +119,6 @@ def portable(settings: Settings) -> Settings:
 
     Of the initial weights, a setting ``weights``, it tells nothing of the machine that made it.
     """
-    known = settings.weights in ("auto", "hub", "none")
+    known = settings.weights in NAMED_WEIGHTS
     weights = settings.weights if known else Path(settings.weights).name
     return settings.model_copy(update={"weights": weights})

@@ -6,6 +6,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from greenstick.models.patch_settings import RestorerSettings
 
+#: What ``weights`` may be that is no path.
+NAMED_WEIGHTS = ("auto", "hub", "none")
+
 
 def _none(value: Any) -> Any:
     """Take the word "none" for nothing: TOML has no other way to say it."""
@@ -32,7 +35,7 @@ class ClassifierSettings(BaseModel):
     weights: str = Field(
         default="auto",
         description="auto (a file in $GREENSTICK_WEIGHTS, else the hub, else none), hub, none, "
-        "or the path of a .safetensors or .pth file",
+        "or the path of a .safetensors or .pth file, in an experiment's file relative to it",
     )
     head: Literal["linear", "pyramid", "cells"] = Field(
         default="linear",
