@@ -165,22 +165,6 @@ def test_what_the_audit_refuses_is_dropped_with_its_reason(
     assert dropped["reason"][0].startswith("undecodable")
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"evidence": {"subgroups": ["bone"]}}, "'bone' of evidence.subgroups: it is unknown"),
-        ({"evidence": {"subgroups": ["score"]}}, "the run's own scores"),
-        ({"split": {"fractions": [0.7, 0.3, 0.0]}}, "no test images"),
-        ({"split": {"fractions": [0.7, 0.0, 0.3]}}, "no valid images"),
-    ],
-)
-def test_what_cannot_be_judged_is_refused_before_anything_is_trained(
-    spots: Path, tmp_path: Path, experiment_on: Any, run: Any, settings: Any, said: str
-) -> None:
-    with pytest.raises(GreenstickError, match=said):
-        run(experiment_on(spots, **settings), tmp_path / "run")
-
-
 def test_a_cohort_none_of_whose_images_is_there_is_told(
     spots: Path, tmp_path: Path, experiment_on: Any, run: Any
 ) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,15 +10,15 @@ import polars as pl
 from rich.console import Console
 
 from greenstick.cohorts.audit import Audit, audit_cohort, drop_rows, write_audit_json
-from greenstick.cohorts.cohort import SPLITS, Cohort, read_cohort, write_cohort
+from greenstick.cohorts.cohort import Cohort, read_cohort, write_cohort
 from greenstick.cohorts.splits import split_cohort
 from greenstick.errors import GreenstickError
 from greenstick.evidence.evidence import Evidence, write_evidence
 from greenstick.experiments.bars import bar
+from greenstick.experiments.beforehand import check_networks, check_split, check_subgroups
 from greenstick.experiments.classes import with_headline
 from greenstick.experiments.concluding import conclude
 from greenstick.experiments.costs import costs_of
-from greenstick.experiments.deciding import OWN_COLUMNS
 from greenstick.experiments.effort import PLAIN_EFFORT, Effort
 from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
@@ -79,6 +79,7 @@ def run_experiment(
         Where the cohort is missing or unfit, the folder holds something else, or no fold has a
         result.
     """
+    lacking = check_networks(experiment)
     run = open_run(experiment, folder, overwrite=overwrite and is_main_process())
     stages = _Stages(run, console, experiment.seed)
     with stages.stage("audit"):
@@ -87,7 +88,7 @@ def run_experiment(
         _decode(run, cohort, experiment, console)
     with stages.stage("split"):
         splits = _splits(run, cohort, experiment, console)
-    advice = advise(experiment.recipe, experiment.model)
+    advice = [*advise(experiment.recipe, experiment.model), *lacking]
     for finding in advice:
         console.print(f"[yellow]{finding.message}[/yellow] {finding.remedy}", highlight=False)
     with stages.stage("training"):
@@ -153,11 +154,12 @@ class _Stages:
 def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort:
     """Return the rows that may take part; why others may not is in ``dropped.parquet``."""
     source = Path(experiment.cohort)
-    check_cohort(run, source)
-    if not (run / "cohort.parquet").is_file():
-        note_cohort(run, source)
+    if (run / "cohort.parquet").is_file():
+        check_cohort(run, source)
+    else:
         cohort = read_cohort(source)
-        _check_subgroups(cohort, experiment.evidence.subgroups)
+        note_cohort(run, source)
+        check_subgroups(cohort, experiment.evidence.subgroups)
         with bar(console, "Looking at every image") as progress:
             audit = audit_cohort(cohort, progress=progress)
         write_audit_json(audit, run / "audit.json")
@@ -178,17 +180,6 @@ def _audited(run: RunFolder, experiment: Experiment, console: Console) -> Cohort
     taking_part, dropped = read_cohort(run / "cohort.parquet"), run.table("dropped")
     console.print(f"  {len(taking_part)} images take part, {len(dropped)} do not")
     return taking_part
-
-
-def _check_subgroups(cohort: Cohort, columns: Sequence[str]) -> None:
-    """Refuse columns that there will be no judging by, before hours are spent."""
-    known = [name for name in cohort.table.columns if name not in OWN_COLUMNS]
-    if wrong := [name for name in columns if name not in known]:
-        why = "names a column of the run's own scores" if wrong[0] in OWN_COLUMNS else "is unknown"
-        raise GreenstickError(
-            f"Nothing can be judged by the column {wrong[0]!r} of evidence.subgroups: it {why}.",
-            remedy=f"Take one of the cohort's: {', '.join(known)}.",
-        )
 
 
 def _take_part(
@@ -226,12 +217,7 @@ def _splits(
 ) -> pl.DataFrame:
     if not (run / "splits.parquet").is_file():
         splits = without_unseen(split_cohort(cohort, experiment.split), cohort)
-        for side in SPLITS:
-            if side not in splits["split"]:
-                raise GreenstickError(
-                    f"The split has no {side} images.",
-                    remedy="Look at split.fractions, or at the column that split.column names.",
-                )
+        check_split(splits, cohort, experiment.model)
         write_table(splits, run / "splits.parquet")
     splits = run.table("splits")
     counts = splits.group_by("split").len().sort("split").rows()

@@ -25,10 +25,30 @@ def check(data: TrainingData, recipe: Recipe, settings: ClassifierSettings) -> N
     for name, labels in (("training", data.train.labels), ("validation", data.valid.labels)):
         _check_labels(name, labels, settings)
     _check_classes(data.train.labels, settings)
-    _check_outputs(recipe, settings)
+    check_settings(recipe, settings)
     _check_unlabeled(data, recipe)
     check_canvas(data, recipe)
+
+
+def check_settings(recipe: Recipe, settings: ClassifierSettings) -> None:
+    """Refuse settings that cannot give a model, whatever the data.
+
+    Raises
+    ------
+    GreenstickError
+        Where they contradict each other.
+    """
+    _check_outputs(recipe, settings)
+    _check_crops(recipe)
     _check_scales(recipe, settings)
+
+
+def _check_crops(recipe: Recipe) -> None:
+    if recipe.crop_px > recipe.canvas_px:
+        raise GreenstickError(
+            f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
+            remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
+        )
 
 
 def _check_unlabeled(data: TrainingData, recipe: Recipe) -> None:
@@ -48,11 +68,7 @@ def _check_unlabeled(data: TrainingData, recipe: Recipe) -> None:
 
 def check_canvas(data: TrainingData, recipe: Recipe) -> None:
     """Refuse a pixel store of other canvases than the recipe's, and crops that do not fit them."""
-    if recipe.crop_px > recipe.canvas_px:
-        raise GreenstickError(
-            f"Crops of {recipe.crop_px} px do not fit a canvas of {recipe.canvas_px} px.",
-            remedy="Lower recipe.crop_px or raise recipe.canvas_px.",
-        )
+    _check_crops(recipe)
     if data.store.canvas_px != recipe.canvas_px:
         raise GreenstickError(
             f"The pixel store holds canvases of {data.store.canvas_px} px, and the recipe wants "
