@@ -70,8 +70,9 @@ def test_a_run_is_not_made_where_its_cohort_lies(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("mine", encoding="utf-8")
-    with pytest.raises(GreenstickError, match="is a file"):
-        open_run(EXPERIMENT, tmp_path / "x", overwrite=True)
+    for path in (tmp_path / "x", tmp_path / "x" / "run"):
+        with pytest.raises(GreenstickError, match="x is a file"):
+            open_run(EXPERIMENT, path, overwrite=True)
 
 
 def test_a_cohort_that_changes_in_between_is_refused(tmp_path: Path) -> None:

@@ -89,8 +89,9 @@ def open_run(experiment: Experiment, path: Path, *, overwrite: bool) -> RunFolde
 
 def _refuse_what_is_not_ours(run: RunFolder, experiment: Experiment) -> None:
     """Keep a run out of folders that hold more than a run, since it may be written over."""
-    if run.path.exists() and not run.path.is_dir():
-        raise GreenstickError(f"{run.path} is a file.", remedy="Name a folder for the run.")
+    for place in (run.path, *run.path.parents):
+        if place.exists() and not place.is_dir():
+            raise GreenstickError(f"{place} is a file.", remedy="Name a folder for the run.")
     names = [file.name for file in run.path.iterdir()] if run.path.is_dir() else []
     # Another process of the same run may be just beginning it.
     others = [name for name in names if name != "fits" and not name.startswith(".")]
