@@ -42,3 +42,13 @@ def test_classes_are_merged_each_by_itself(seed: int, n: int) -> None:
     assert merged.classes.tolist() == kinds[kept].tolist()
     alone = merge(corners, scores, least=0.0, across=True)
     np.testing.assert_allclose(alone.scores, flat[nms(boxes, flat, 0.5)])
+
+
+def test_a_set_keeps_its_boxes_and_shows_one_class_a_place() -> None:
+    corners = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10], [1, 0, 11, 10]])
+    scores = np.array([[0.9, 0.3], [0.8, 0.1], [0.2, 0.7]])
+    each = merge(corners, scores, iou=1.0, least=0.0)
+    assert len(each.scores) == 6
+    one = merge(corners, scores, iou=1.0, least=0.0, across=True)
+    assert one.scores.tolist() == [0.9, 0.8, 0.2]
+    assert one.classes.tolist() == [0, 0, 0]

@@ -9,6 +9,8 @@ Floats = NDArray[np.floating]
 
 #: As many of the surest boxes of an image are looked at.
 _CANDIDATES = 1000
+#: Boxes of two classes that overlap by more say of one place what it shows.
+_SAME_PLACE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,8 @@ def merge(
     least
         Boxes of lower score are dropped.
     across
-        Whether a box must also give way to a surer one of another class.
+        Whether a box must also give way to a surer one of another class that lies in its place,
+        whatever ``iou`` is for one class.
     cut
         (n,) boxes that end at a seam between tiles: each gives way to any other that holds most
         of it, surer or not, since a neighboring tile may show the whole of what it shows a part of.
@@ -84,8 +87,9 @@ def merge(
         high = np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:])
         common = np.prod(np.maximum(high - low, 0.0), axis=1)
         union = areas[i] + areas[i + 1 :] - common
-        rivals = (kinds[i + 1 :] == kinds[i]) | across
-        covered = ends[i + 1 :] & (common > iou * areas[i + 1 :])
-        free[i + 1 :] &= ~(((common > iou * union) | covered) & rivals)
+        same = kinds[i + 1 :] == kinds[i]
+        limit = np.where(same, iou, min(iou, _SAME_PLACE))
+        covered = ends[i + 1 :] & (common > limit * areas[i + 1 :])
+        free[i + 1 :] &= ~(((common > limit * union) | covered) & (same | across))
     found = Merged(boxes[kept], sizes[kept], kinds[kept].astype(np.int64))
     return found if cut is None else found.take(np.argsort(-found.scores, kind="stable"))
