@@ -9,6 +9,7 @@ import pytest
 from greenstick.errors import GreenstickError
 from greenstick.models.card import CARD, Precision
 from greenstick.openvino_core import openvino_core
+from greenstick.reading.boxes import BoxFinder
 from greenstick.reading.reader import Reader, digest_of
 from greenstick.reading.runtime import Device, Runtime, copy_network
 
@@ -51,6 +52,18 @@ def test_the_weights_of_an_exported_detector_are_part_of_the_digest(
         (boxes / "model.bin").write_bytes(content)
         digests |= {digest_of(model, boxes), digest_of(model, region_from=boxes)}
     assert len(digests) == 5
+
+
+def test_a_network_beside_another_kind_of_card_is_refused(
+    make_model: Callable[..., Path], make_detector: Callable[..., Path]
+) -> None:
+    model, boxes = make_model(), make_detector("boxes")
+    for source, target in ((model, boxes), (make_detector("other"), model)):
+        copy_network(source, target)
+    with pytest.raises(GreenstickError, match="it gives boxes, logits, not logits, maps"):
+        Reader(model)
+    with pytest.raises(GreenstickError, match="it gives logits, maps, not boxes, logits"):
+        BoxFinder(boxes)
 
 
 def test_a_missing_or_broken_network_says_so(tmp_path: Path) -> None:

@@ -121,7 +121,13 @@ def compiled(folder: Path, card: DetectorCard, *, threads: int = 0) -> Network:
     GreenstickError
         Where the folder holds no network that can be run.
     """
-    runtime = Runtime(network_in(folder), card.seen_px, threads=threads, precision=card.precision)
+    runtime = Runtime(
+        network_in(folder),
+        card.seen_px,
+        threads=threads,
+        precision=card.precision,
+        gives=("boxes", "logits"),
+    )
 
     def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
         each = [runtime.values(images[i : i + 1]) for i in range(len(images))]

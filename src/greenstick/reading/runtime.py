@@ -79,6 +79,8 @@ class Runtime:
         ``"cpu"`` (OpenVINO), ``"onnx"`` (ONNX Runtime on the CPU) or ``"cuda"`` (on a GPU).
     precision
         Of what OpenVINO computes: ``"f32"``, with which models are tested, or ``"bf16"``.
+    gives
+        Outputs that it must have.
     only
         An output that OpenVINO computes alone, without the layers that others need; all outputs
         where it is empty, or the network has none of this name.
@@ -91,7 +93,8 @@ class Runtime:
     Raises
     ------
     GreenstickError
-        Where the file is missing or no such network, or the device is not there.
+        Where the file is missing, or no such network or one of other outputs, or the device is
+        not there.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Runtime:
         threads: int = 0,
         device: Device = "cpu",
         precision: Precision = "f32",
+        gives: Sequence[str] = (),
         only: str = "",
     ) -> None:
         if not path.is_file():
@@ -122,6 +126,12 @@ class Runtime:
                 f"{path} is no network that can be run ({first[:160]}).",
                 remedy="Export the model again, or copy the whole model folder.",
             ) from None
+        if not set(gives) <= set(self.outputs):
+            raise GreenstickError(
+                f"{path} does not belong to the card beside it: it gives "
+                f"{', '.join(self.outputs)}, not {', '.join(gives)}.",
+                remedy="Copy the whole model folder again.",
+            )
 
     def __call__(self, images: NDArray[np.float32]) -> Output:
         """Score float32 images of shape (batch, 1, canvas_px, canvas_px) in [0, 1]."""

@@ -51,10 +51,13 @@ class ClassifierScorer:
         self.card = read_card(folder)
         network, px = network_in(folder), self.card.canvas_px
         how: dict[str, Any] = {"device": device, "precision": self.card.precision}
+        outputs = ("logits", "maps")
         pace = Pace(threads=threads)
         if tuned:
             pace = find_pace(network, digest, px, threads=threads, **how)
-        self._runtime = Runtime(network, px, batch=pace.images, threads=pace.threads, **how)
+        self._runtime = Runtime(
+            network, px, batch=pace.images, threads=pace.threads, gives=outputs, **how
+        )
         self._views, self._a_call = 2 if self.card.flip_average else 1, pace.images
         self.films = max(1, pace.images // self._views)
 
