@@ -77,6 +77,9 @@ def test_a_network_that_says_something_else_is_not_left(
 def test_wrong_formats_and_missing_films_are_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(GreenstickError, match="no format 'tensorrt'"):
         export_model(model, "tensorrt", tmp_path / "out")
+    (tmp_path / "model.onnx").touch()
+    with pytest.raises(GreenstickError, match="would be read in place of the export"):
+        export_model(model, "openvino", tmp_path)
     with pytest.raises(GreenstickError, match="no radiographs to check"):
         export_model(model, "onnx", tmp_path / "out")
 

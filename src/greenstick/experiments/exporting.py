@@ -82,14 +82,15 @@ def export_model(
     Raises
     ------
     GreenstickError
-        Where the format is unknown, there are no images, or the file does not say what the
-        network says; then it is removed.
+        Where the format is unknown, there are no images, the folder holds another network that
+        would be read, or the file does not say what the network says; then it is removed.
     """
     if to not in get_args(Format):
         raise GreenstickError(
             f"There is no format {to!r}.", remedy=f"Choose of {', '.join(get_args(Format))}."
         )
     folder = find_model(Path(model))
+    _check_place(Path(output), to)
     if is_detector(folder / CARD):
         return _export_detector(folder, to, Path(output), images)
     if (folder / KIND).is_file():
@@ -120,6 +121,15 @@ def export_model(
     if known is not None:
         write_familiar(path.parent, known)
     return Exported(path, differences, len(canvases), where)
+
+
+def _check_place(output: Path, to: str) -> None:
+    """Refuse a folder in which another network would be read in place of the export."""
+    if to.startswith("openvino") and (output / NETWORK).is_file():
+        raise GreenstickError(
+            f"{output} holds a {NETWORK}, which would be read in place of the export.",
+            remedy="Choose another folder with -o.",
+        )
 
 
 def _export_detector(folder: Path, to: str, output: Path, images: Path | None) -> Exported:
