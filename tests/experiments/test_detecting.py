@@ -18,12 +18,15 @@ from greenstick.errors import GreenstickError
 from greenstick.experiments.detecting import (
     DEFAULTS,
     box_classes,
-    calibrate_detector,
-    decode,
     detector_recipe,
-    find_in_cohort,
+    taught,
     tile_side,
     train_detector,
+)
+from greenstick.experiments.finding import (
+    calibrate_detector,
+    decode,
+    find_in_cohort,
     write_boxes,
 )
 from greenstick.models.detector import build_detector
@@ -143,6 +146,8 @@ def test_a_detector_answers_once_it_is_held_against_images_without_a_fracture(
     shutil.copytree(trained, alone)
     with pytest.raises(GreenstickError, match="6 show a fracture and 2 none"):
         calibrate_detector(read_cohort(squares), alone)
+    with pytest.raises(GreenstickError, match="trained on the images of 'train'"):
+        calibrate_detector(read_cohort(squares), alone, split="train")
     cohort, everything = read_cohort(squares), squares.parent / "all.parquet"
     more = cohort.with_table(cohort.table.with_columns(split=pl.lit("test")))
     write_cohort(more, everything)
@@ -197,6 +202,18 @@ def test_a_missing_split_or_a_broken_file_is_refused(
     broken = make_cohort(pl.DataFrame({"image": ["broken.png"], "label": [0]}), tmp_path)
     with pytest.raises(GreenstickError, match=r"1 images cannot be read, first broken\.png"):
         find_in_cohort(trained, broken)
+
+
+def test_what_cannot_be_used_is_refused_before_the_work(squares: Path, tmp_path: Path) -> None:
+    cohort = read_cohort(squares)
+    assert set(taught(cohort).table["split"]) == {"train", "valid"}
+    with pytest.raises(GreenstickError, match="no images of split 'valid'"):
+        taught(cohort.with_table(cohort.table.filter(pl.col("split") != "valid")))
+    for name in ("boxes.json", "boxes", "."):
+        words = ["detector", "find", str(squares), "--model", "nowhere", "-o", str(tmp_path / name)]
+        refused = CliRunner().invoke(app, words).exception
+        assert isinstance(refused, GreenstickError)
+        assert refused.message.startswith("Boxes are not written to")
 
 
 def test_a_detector_of_crops_finds_by_tiles(squares: Path, tmp_path: Path) -> None:

@@ -45,15 +45,16 @@ def detector_train(
     from greenstick.experiments.bars import bar, training_bar
     from greenstick.experiments.detecting import (
         box_classes,
-        decode,
         detector_recipe,
+        taught,
         train_detector,
     )
+    from greenstick.experiments.finding import decode
     from greenstick.models.detector_backends import backend_of, needed_backend
     from greenstick.models.detector_settings import DetectorSettings
     from greenstick.reports.terminal import status
 
-    how, table = detector_recipe(pairs_of(recipe)), read_cohort(cohort)
+    how, table = detector_recipe(pairs_of(recipe)), taught(read_cohort(cohort))
     wanted = {"backbone": backbone, "weights": weights, "classes": box_classes(table, classes)}
     settings = checked(DetectorSettings, "Detector", "greenstick detector train --help", wanted)
     backend = backend_of(backbone)
@@ -64,7 +65,7 @@ def detector_train(
     with training_bar(status, "Training", figure="AP@0.5") as training:
         result = train_detector(table, output, settings, how, seed=seed, progress=training)
     typer.echo(
-        f"{output}: AP@0.5 {result.valid_ap:.3f} on validation, epoch {result.best_epoch + 1}; "
+        f"{output}: AP@0.5 {result.valid_ap:.3f} on validation, epoch {result.kept_epoch + 1}; "
         f"boxes are shown from {result.confidence.threshold:.3g}.\n"
         f"{_alone(result.no_answer)}\n"
         f"Next: greenstick detector find {cohort} --model {output} --split test -o boxes.parquet"
@@ -89,10 +90,11 @@ def detector_find(
     """Find boxes in a cohort's images; 'greenstick evaluate boxes' judges them."""
     from greenstick.cohorts.cohort import read_cohort
     from greenstick.experiments.bars import bar
-    from greenstick.experiments.detecting import find_in_cohort, write_boxes
+    from greenstick.experiments.finding import check_boxes_file, find_in_cohort, write_boxes
     from greenstick.reports.terminal import status
 
-    with bar(status, "Decoding") as progress:
+    check_boxes_file(output)
+    with bar(status, "Finding") as progress:
         table = find_in_cohort(
             model, read_cohort(cohort), split=split, tile_px=tile, progress=progress
         )
@@ -115,10 +117,10 @@ def detector_calibrate(
     """Let a detector answer by itself: its best box's score becomes a probability."""
     from greenstick.cohorts.cohort import read_cohort
     from greenstick.experiments.bars import bar
-    from greenstick.experiments.detecting import calibrate_detector
+    from greenstick.experiments.finding import calibrate_detector
     from greenstick.reports.terminal import status
 
-    with bar(status, "Decoding") as progress:
+    with bar(status, "Finding") as progress:
         answer = calibrate_detector(read_cohort(cohort), model, split=split, progress=progress)
     point = answer.operating_points[0]
     typer.echo(

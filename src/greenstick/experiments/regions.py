@@ -15,7 +15,7 @@ from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.importers.image_size import image_sizes_px
 from greenstick.cohorts.pixels import open_pixel_store
 from greenstick.errors import GreenstickError
-from greenstick.experiments.detecting import decode
+from greenstick.experiments.finding import decode
 from greenstick.experiments.sections import RegionSection
 from greenstick.findings import Finding, Severity
 from greenstick.models.card import CardRegion
