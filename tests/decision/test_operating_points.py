@@ -125,3 +125,15 @@ def test_a_point_survives_json() -> None:
     point = choose_operating_point([0, 1], [0.1, 0.9], chosen_on="valid", repeat=1, fold=2)
     assert OperatingPoint.model_validate_json(point.model_dump_json()) == point
     assert (point.repeat, point.fold) == (1, 2)
+
+
+def test_scores_that_no_number_lies_between_are_told_apart() -> None:
+    scores = np.array([1 - 2**-53, 1 - 2**-52, 1 - 3 * 2**-53])
+    point = choose_operating_point([1, 0, 0], scores, chosen_on="valid")
+    assert decide(scores, point).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf")])
+def test_a_given_threshold_is_a_number(threshold: float) -> None:
+    with pytest.raises(GreenstickError, match="no threshold"):
+        given_point(threshold)

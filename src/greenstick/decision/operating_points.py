@@ -51,7 +51,18 @@ def decide(scores: ArrayLike, point: OperatingPoint) -> Bools:
 
 
 def given_point(threshold: float, *, chosen_on: str = "stated beforehand") -> OperatingPoint:
-    """Return an operating point whose threshold was fixed before any of these rows were seen."""
+    """Return an operating point whose threshold was fixed before any of these rows were seen.
+
+    Raises
+    ------
+    GreenstickError
+        Where it is no finite number.
+    """
+    if not np.isfinite(threshold):
+        raise GreenstickError(
+            f"{threshold} is no threshold.",
+            remedy="Give the score from which an image is called a fracture.",
+        )
     return OperatingPoint(threshold=threshold, rule="given", chosen_on=chosen_on, n=0)
 
 
@@ -131,9 +142,18 @@ def candidates(labels: Bools, scores: Floats) -> tuple[Floats, Floats, Floats]:
     tp = np.concatenate([[0], np.cumsum(label)[ends]])
     fp = np.concatenate([[0], np.cumsum(~label)[ends]])
     distinct = score[ends]
-    between = distinct[1:] + (distinct[:-1] - distinct[1:]) / 2
-    thresholds = np.concatenate([[np.nextafter(distinct[0], np.inf)], between, [distinct[-1]]])
+    above = np.nextafter(distinct[0], np.inf)
+    thresholds = np.concatenate([[above], half_way(distinct), [distinct[-1]]])
     return thresholds, tp / tp[-1], 1.0 - fp / fp[-1]
+
+
+def half_way(falling: Floats) -> Floats:
+    """Return what lies half-way between each two neighbors of falling scores.
+
+    Between two that no number lies between it is the higher one, which still tells them apart.
+    """
+    middle = falling[1:] + (falling[:-1] - falling[1:]) / 2
+    return np.where(middle > falling[1:], middle, falling[:-1])
 
 
 def _gain(

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from greenstick.decision.calibration import Calibrator
-from greenstick.decision.operating_points import OperatingPoint, candidates
+from greenstick.decision.operating_points import OperatingPoint, candidates, half_way
 from greenstick.decision.provenance import ChosenOn, many_digits
 from greenstick.evidence.optimism import folds_of
 from greenstick.evidence.rows import Bools, Floats, ScoredRows, rows_of
@@ -101,9 +101,8 @@ def _fits(scores: Floats, threshold: float) -> bool:
     """
     if not len(scores) or not many_digits(np.array([threshold]))[0]:
         return False
-    distinct = np.unique(scores)
-    between = distinct[1:] + (distinct[:-1] - distinct[1:]) / 2
-    return bool(np.isin(threshold, np.concatenate([distinct, between])))
+    distinct = np.unique(scores)[::-1]
+    return bool(np.isin(threshold, np.concatenate([distinct, half_way(distinct)])))
 
 
 def _calls_alone(rows: ScoredRows, calls: Bools | None) -> Finding:
