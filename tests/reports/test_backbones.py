@@ -116,6 +116,7 @@ def test_costs_pairs_and_ranks_are_shown(html):
     assert "Corrected p: Holm (1979)" in html
     assert "mobilenetv3 − resnet18" in html
     assert 'href="#backbones"' in html
+    assert "The numbers are those of resnet18, one of 3 networks." in html
 
 
 def test_learning_curve_and_trials_are_shown(html):

@@ -87,7 +87,7 @@ def _context(contents: RunContents) -> dict[str, Any]:
         "growth": growth,
         "search": search,
         "restorers": restorers,
-        "lead": lead(evidence, flow),
+        "lead": lead(evidence, flow, len(contents.evidences)),
         "headline": headlines(evidence),
         "grave": grave,
         "evidence": evidence,

@@ -77,7 +77,7 @@ def _cleared(told: Confusion | None) -> str:
     return f"{told.tn:,} of {count(told.tn + told.fp, 'radiograph')} without one cleared."
 
 
-def lead(evidence: Evidence, flow: Flow | None) -> str:
+def lead(evidence: Evidence, flow: Flow | None, networks: int = 1) -> str:
     """Say which rows the numbers are about, and that nothing was fitted on them where that holds.
 
     Parameters
@@ -86,6 +86,8 @@ def lead(evidence: Evidence, flow: Flow | None) -> str:
         What was measured.
     flow
         Who went where; None where only scores are known.
+    networks
+        How many the run compares; the numbers are those of one.
     """
     share = percent(evidence.n_positive / evidence.n_images)
     unnamed = flow is not None and flow.unnamed == flow.used.images
@@ -94,6 +96,8 @@ def lead(evidence: Evidence, flow: Flow | None) -> str:
         f"Measured on {describe_rows(evidence)}: {count(evidence.n_images, 'radiograph')}"
         f"{patients}, {evidence.n_positive:,} of them ({share}) with a fracture."
     ]
+    if networks > 1 and evidence.model:
+        sentences.append(f"The numbers are those of {evidence.model}, one of {networks} networks.")
     if flow is not None and flow.apart and not evidence.untrue:
         sentences.append(
             "No patient among them was trained or tuned on."
