@@ -166,6 +166,13 @@ def test_rows_are_chosen_and_pooled_by_patient(tmp_path: Path) -> None:
     at_point = greenstick("evaluate", "s.csv", "-o", "out", *chosen, cwd=tmp_path)
     point = json.loads(at_point.stdout)["operating_point"]
     assert (point["chosen_on"], point["rule"], point["n"]) == ("valid", "f1", 40)
+    models = [f"{row},{m}" for row in rows for m in "ab"]
+    other = [row.replace("0.", "0.0", 1) if row.endswith("b") else row for row in models]
+    (tmp_path / "s.csv").write_text("\n".join(["image,patient,label,score,split,model", *other]))
+    of_one = greenstick(
+        "evaluate", "s.csv", "-o", "out", *chosen, "--where", "model=a", cwd=tmp_path
+    )
+    assert json.loads(of_one.stdout)["operating_point"] == point
     evidence = json.loads(judged.stdout)
     assert (evidence["rows"], evidence["n_images"], evidence["n_patients"]) == ("valid", 20, 20)
     assert "partial AUROC (specificity 0.80 to 1.00)" in {

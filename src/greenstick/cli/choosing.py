@@ -23,6 +23,7 @@ def operating_point(
     target: float | None,
     *,
     whole: "pl.DataFrame",
+    where: dict[str, str],
     read: Callable[[str], "pl.DataFrame"],
     ready: Callable[["pl.DataFrame"], "pl.DataFrame"],
 ) -> "OperatingPoint | None":
@@ -32,12 +33,14 @@ def operating_point(
     ----------
     threshold, choose_on, rule, target
         The options; ``choose_on`` is a file, or COLUMN=VALUE of the table that is judged.
-    whole
-        That table before rows of it were left out.
+    whole, where
+        That table before rows of it were left out, and which rows were kept; of those that the
+        threshold is chosen on all but the column of ``choose_on`` must hold too.
     read, ready
         Read another table; bring a table into the form that is judged.
     """
     from greenstick.decision.operating_points import choose_operating_point, given_point
+    from greenstick.evidence.arguments import one_model
     from greenstick.scores import rows_where
 
     if threshold is not None and choose_on is not None:
@@ -49,9 +52,11 @@ def operating_point(
     if choose_on is None:
         return None
     if "=" in choose_on and not Path(choose_on).exists():
-        rows, name = rows_where(whole, pairs_of([choose_on])), choose_on.partition("=")[2].strip()
+        chosen = pairs_of([choose_on])
+        rows, name = rows_where(whole, where | chosen), next(iter(chosen.values()))
     else:
         rows, name = read(choose_on), Path(choose_on).stem
+    one_model(rows)
     rows = ready(rows)
     return choose_operating_point(
         rows["label"],

@@ -111,7 +111,8 @@ def evaluate(
 
     read = partial(read_table, columns=pairs_of(column))
     whole = read(scores)
-    table = rows_where(whole, pairs_of(where))
+    wanted = pairs_of(where)
+    table = rows_where(whole, wanted)
     split, several = one_split(table), kind_of(table)
     _own_folder(output, "classes.json" if several else "evidence.json")
     if several:
@@ -135,7 +136,9 @@ def evaluate(
         return tidy if pool is None else pool_by_patient(tidy, pool)
 
     table = ready(table)
-    point = operating_point(threshold, choose_on, rule, target, whole=whole, read=read, ready=ready)
+    point = operating_point(
+        threshold, choose_on, rule, target, whole=whole, where=wanted, read=read, ready=ready
+    )
     if point is not None:
         table = table.drop("decision", strict=False)  # the threshold decides
     evidence = judge(
