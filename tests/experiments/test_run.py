@@ -165,13 +165,13 @@ def test_what_the_audit_refuses_is_dropped_with_its_reason(
     assert dropped["reason"][0].startswith("undecodable")
 
 
-def test_a_cohort_none_of_whose_images_is_there_is_told(
+def test_a_cohort_none_of_whose_images_takes_part_is_told(
     spots: Path, tmp_path: Path, experiment_on: Any, run: Any
 ) -> None:
     cohort = read_cohort(spots)
-    gone = cohort.table.with_columns(image="gone/" + pl.col("image"))
-    write_cohort(cohort.with_table(gone), tmp_path / "cohort.parquet")
-    for _ in range(2):  # nothing is left behind that would hold once they are there
+    unknown = cohort.table.with_columns(label=pl.lit(None, pl.Int8))
+    write_cohort(cohort.with_table(unknown), tmp_path / "cohort.parquet")
+    for _ in range(2):  # nothing is left behind that would hold once they have labels
         with pytest.raises(GreenstickError, match="None of the 60 images"):
             run(experiment_on(tmp_path / "cohort.parquet"), tmp_path / "run")
 
