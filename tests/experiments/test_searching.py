@@ -161,7 +161,7 @@ def _done(value: float) -> Done:
         weights_origin="",
         precision="",
         parameters=1,
-        best_epoch=0,
+        kept_epoch=0,
         epochs=1,
         valid_auroc=value,
         train_seconds=0.0,

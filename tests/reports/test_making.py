@@ -40,8 +40,16 @@ def test_a_fit_in_one_line():
         }
     )
     (fit,) = fitting_times(history)
-    assert (fit.name, fit.epochs, fit.best_epoch, fit.best_auroc) == ("net", 4, 3, 0.9)
+    assert (fit.name, fit.epochs, fit.kept_epoch, fit.kept_auroc) == ("net", 4, 3, 0.9)
     assert (fit.seconds, fit.images_per_s) == (46.0, 200.0)
+
+
+def test_a_fit_that_kept_its_last_epoch_says_so():
+    history = pl.DataFrame(
+        {"epoch": [1, 2, 3], "valid_auroc": [0.7, 0.9, 0.8], "kept": [False, False, True]}
+    )
+    (fit,) = fitting_times(history)
+    assert (fit.kept_epoch, fit.kept_auroc) == (3, 0.8)
 
 
 def test_fits_are_told_apart_by_what_differs():
@@ -57,8 +65,8 @@ def test_fits_are_told_apart_by_what_differs():
     )
     first, second = fitting_times(history)
     assert (first.name, second.name) == ("fold 0", "fold 1")
-    assert (first.best_epoch, first.best_auroc, first.seconds) == (None, None, None)
-    assert second.best_epoch == 1
+    assert (first.kept_epoch, first.kept_auroc, first.seconds) == (None, None, None)
+    assert second.kept_epoch == 1
 
 
 def test_no_history_no_fits():

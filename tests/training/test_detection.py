@@ -84,13 +84,13 @@ def test_it_stops_by_average_precision(drawn: Drawn, tmp_path: Path) -> None:
     without = [n - at for n, at in enumerate(best)]
     assert len(found) < most
     assert without[-1] == patience > max(without[:-1])
-    assert found[result.best_epoch] == max(found) > found[0]
+    assert found[result.kept_epoch] == max(found) > found[0]
 
 
 def test_it_learns_where_the_squares_are(drawn: Drawn, tmp_path: Path) -> None:
     recipe = SHORT.model_copy(update={"epochs": 9, "lr": 0.008})
     result = fit_detector(drawn.data(), recipe, TINY, tmp_path, trainer_flags=CPU)
-    best = result.history.row(result.best_epoch, named=True)
+    best = result.history.row(result.kept_epoch, named=True)
     assert best["valid_ap"] == result.history["valid_ap"].max() > 0.3
     valid = drawn.some(48, 64)
     found = find_boxes(result.model, drawn.store, valid.keys)

@@ -45,7 +45,7 @@ def test_it_learns_and_returns_the_best_epoch(miniature, tiny, short, tmp_path, 
     assert history.schema == pl.Schema(HISTORY_SCHEMA)
     assert history["epoch"].to_list() == list(range(10))
     assert history["train_loss"][-1] < history["train_loss"][0]
-    best = history.row(result.best_epoch, named=True)
+    best = history.row(result.kept_epoch, named=True)
     assert best["valid_auroc"] == history["valid_auroc"].max() >= 0.9
     valid = miniature.some(48, 60)
     logits, _ = predict(result.model, miniature.store, valid.keys)
@@ -176,7 +176,7 @@ def test_a_finished_fit_returns_at_once_and_another_starts_anew(miniature, tiny,
     assert told == []
     assert same_weights(first.model, again.model)
     assert again.history.equals(first.history)
-    assert again.best_epoch == first.best_epoch
+    assert again.kept_epoch == first.kept_epoch
     fit(data, short, tiny, tmp_path, resume=False, progress=told.append, trainer_flags=CPU)
     assert len(told) == 9
     longer = short.model_copy(update={"lr": 1e-4})
@@ -225,7 +225,20 @@ def test_patience_stops_and_the_best_is_kept(miniature, tiny, short, tmp_path):
     result = fit(miniature.data(16, 4), recipe, tiny, tmp_path, trainer_flags=CPU)
     epochs = result.history.height
     assert epochs < 40
-    assert result.best_epoch == epochs - 1 - 2
+    assert result.kept_epoch == epochs - 1 - 2
+
+
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(miniature, tiny, short, tmp_path):
+    recipe = short.model_copy(update={"epochs": 4, "lr": 1e-6, "ema_decay": 0.0})
+    data, valid = miniature.data(16, 4), miniature.some(16, 20)
+    best = fit(data, recipe, tiny, tmp_path / "best", trainer_flags=CPU)
+    recipe = recipe.model_copy(update={"keep": "last"})
+    last = fit(data, recipe, tiny, tmp_path / "last", trainer_flags=CPU)
+    assert results(last.history).drop("kept").equals(results(best.history).drop("kept"))
+    assert (best.kept_epoch, last.kept_epoch) == (0, 3)
+    assert last.history["kept"].to_list() == [False, False, False, True]
+    logits = [predict(net.model, miniature.store, valid.keys).logits for net in (best, last)]
+    assert not np.array_equal(*logits)
 
 
 def test_the_rate_falls_where_nothing_gets_better(miniature, tiny, short, tmp_path):
@@ -399,7 +412,7 @@ def test_two_processes_train_as_one(miniature, tiny, short, tmp_path):
     flags = {"accelerator": "cpu", "devices": 2, "strategy": "ddp_spawn"}
     result = fit(miniature.data(), recipe, tiny, tmp_path, trainer_flags=flags)
     assert result.history["epoch"].to_list() == [0, 1]
-    best = result.history.row(result.best_epoch, named=True)
+    best = result.history.row(result.kept_epoch, named=True)
     valid = miniature.some(24, 36)
     logits, _ = predict(result.model, miniature.store, valid.keys)
     assert auroc(valid.labels == 1, logits[:, 0]) == pytest.approx(best["valid_auroc"])

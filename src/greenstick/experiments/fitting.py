@@ -214,9 +214,9 @@ def _done(job: Job, fitted: FitResult) -> Done:
         weights_origin=fitted.model.origin,
         precision=fitted.precision,
         parameters=sum(p.numel() for p in fitted.model.parameters()),
-        best_epoch=fitted.best_epoch,
+        kept_epoch=fitted.kept_epoch,
         epochs=history.height,
-        valid_auroc=float(history["valid_auroc"].max()),  # type: ignore[arg-type]
+        valid_auroc=float(history["valid_auroc"][fitted.kept_epoch]),
         train_seconds=float(history["seconds"].sum()),
     )
 
@@ -228,7 +228,7 @@ def _nothing_else(job: Job) -> Done:
         weights_origin="",
         precision="32",
         parameters=0,
-        best_epoch=0,
+        kept_epoch=0,
         epochs=0,
         valid_auroc=0.0,
         train_seconds=0.0,
@@ -243,7 +243,7 @@ def _pruned(run: RunFolder, job: Job) -> Done:
         weights_origin="",
         precision="",
         parameters=0,
-        best_epoch=int(best["epoch"]),
+        kept_epoch=int(best["epoch"]),
         epochs=history.height,
         valid_auroc=float(best["valid_auroc"]),
         train_seconds=float(history["seconds"].sum()),

@@ -93,7 +93,7 @@ class Done(_Record):
         Of the job that was done.
     weights_origin, precision, parameters
         Of the network.
-    best_epoch, epochs
+    kept_epoch, epochs
         0-based, and how many were trained.
     valid_auroc
         Of the best epoch.
@@ -107,7 +107,7 @@ class Done(_Record):
     weights_origin: str
     precision: str
     parameters: int
-    best_epoch: int
+    kept_epoch: int
     epochs: int
     valid_auroc: float
     train_seconds: float

@@ -37,6 +37,17 @@ class Fit:
     auroc: Estimate
 
 
+def kept_epoch(fit: pl.DataFrame) -> pl.DataFrame:
+    """Return the row of a fit's history whose weights were kept; none where no AUROC is known.
+
+    A history without the column ``kept`` is of a fit that kept the best.
+    """
+    known = fit.filter(pl.col("valid_auroc").is_finite())
+    if "kept" in fit.columns:
+        return known.filter("kept")
+    return known.sort("valid_auroc", descending=True, maintain_order=True).head(1)
+
+
 def fit_keys(table: pl.DataFrame) -> list[str]:
     """Return which of model, repeat and fold tell the fits of a table apart.
 

@@ -9,7 +9,7 @@ import polars as pl
 from greenstick.decision.calibration import Beta, Calibration, Isotonic, Platt, Temperature
 from greenstick.decision.operating_points import OperatingPoint
 from greenstick.reports.contents import CardCalibration, CardFacts, RunContents
-from greenstick.reports.judged import fit_keys
+from greenstick.reports.judged import fit_keys, kept_epoch
 from greenstick.reports.wording import number
 
 _ROW_NAMES = {"valid": "validation rows", "train": "training rows", "test": "test rows"}
@@ -97,14 +97,14 @@ class FitTimes:
 
     name: str
     epochs: int
-    best_epoch: int | None
-    best_auroc: float | None
+    kept_epoch: int | None
+    kept_auroc: float | None
     seconds: float | None
     images_per_s: float | None
 
 
 def fitting_times(history: pl.DataFrame | None) -> list[FitTimes]:
-    """Return each fit's epochs, best validation AUROC, time and speed."""
+    """Return each fit's epochs, the validation AUROC of the kept one, time and speed."""
     if history is None or history.is_empty():
         return []
     keys = fit_keys(history)
@@ -117,13 +117,12 @@ def _fit_times(fit: pl.DataFrame, keys: Sequence[str]) -> FitTimes:
     if not named and "model" in fit.columns:
         named = [str(fit["model"][0])]
     name = ", ".join(named) or "the one fit"
-    known = fit.filter(pl.col("valid_auroc").is_finite())
-    best = known.sort("valid_auroc", descending=True, maintain_order=True)
+    kept = kept_epoch(fit)
     return FitTimes(
         name=name,
         epochs=fit.height,
-        best_epoch=None if best.is_empty() else int(best["epoch"][0]),
-        best_auroc=None if best.is_empty() else float(best["valid_auroc"][0]),
+        kept_epoch=None if kept.is_empty() else int(kept["epoch"][0]),
+        kept_auroc=None if kept.is_empty() else float(kept["valid_auroc"][0]),
         seconds=_total(fit, "seconds"),
         images_per_s=_median(fit, "images_per_s"),
     )

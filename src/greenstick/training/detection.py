@@ -43,7 +43,7 @@ class DetectorFit:
 
     model: Detector
     history: pl.DataFrame
-    best_epoch: int
+    kept_epoch: int
     precision: str
 
 
@@ -156,8 +156,8 @@ def fit_detector(
     model.cpu().load_state_dict(load_file(folder / BEST))
     model.origin = facts.weights_origin
     history = pl.read_parquet(folder / HISTORY).rename({"valid_auroc": "valid_ap"})
-    ranked = history.sort(["valid_ap", "valid_loss", "epoch"], descending=[True, False, False])
-    return DetectorFit(model.eval(), history, int(ranked["epoch"][0]), facts.precision)
+    kept = int(history.filter("kept")["epoch"][0])
+    return DetectorFit(model.eval(), history, kept, facts.precision)
 
 
 def _check(data: TrainingData, recipe: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""Fit a classifier: from rows and a recipe to the best epoch's weights."""
+"""Fit a classifier: from rows and a recipe to the kept epoch's weights."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -44,19 +44,19 @@ class FitResult:
     Attributes
     ----------
     model
-        With the weights of the best epoch (the average's, where the recipe averages), in
+        With the weights of the kept epoch (the average's, where the recipe averages), in
         evaluation mode on the CPU.
     history
         One row an epoch; columns as in :data:`greenstick.training.keeper.HISTORY_SCHEMA`.
-    best_epoch
-        0-based.
+    kept_epoch
+        0-based: the best, or the last, as the recipe says.
     precision
         "32" or "bf16".
     """
 
     model: Classifier
     history: pl.DataFrame
-    best_epoch: int
+    kept_epoch: int
     precision: str
 
 
@@ -72,7 +72,7 @@ def fit(
     trainer_flags: Mapping[str, Any] | None = None,
     progress: Callable[[TrainingProgress], None] | None = None,
 ) -> FitResult:
-    """Train a classifier, and keep the epoch that does best on the validation rows.
+    """Train a classifier, and keep the epoch that does best on the validation rows, or the last.
 
     Parameters
     ----------
@@ -190,5 +190,5 @@ def _result(model: Classifier, folder: Path, facts: Facts, shift: Tensor) -> Fit
     model.head.shift_logits(shift)
     model.origin = facts.weights_origin
     history = pl.read_parquet(folder / HISTORY)
-    ranked = history.sort(["valid_auroc", "valid_loss", "epoch"], descending=[True, False, False])
-    return FitResult(model.eval(), history, int(ranked["epoch"][0]), facts.precision)
+    kept = int(history.filter("kept")["epoch"][0])
+    return FitResult(model.eval(), history, kept, facts.precision)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import polars as pl
@@ -18,7 +18,8 @@ from greenstick.training.samples import Batch
 
 BEST, RESUME, HISTORY = "best.safetensors", "resume.ckpt", "history.parquet"
 
-#: One row an epoch. ``images_per_s`` is of training alone, ``seconds`` counts validation too.
+#: One row an epoch. ``images_per_s`` is of training alone, ``seconds`` counts validation too, and
+#: ``kept`` tells the epoch whose weights these are.
 HISTORY_SCHEMA = {
     "epoch": pl.Int32,
     "train_loss": pl.Float64,
@@ -27,6 +28,7 @@ HISTORY_SCHEMA = {
     "images_per_s": pl.Float64,
     "seconds": pl.Float64,
     "lr": pl.Float64,
+    "kept": pl.Boolean,
 }
 
 
@@ -69,6 +71,8 @@ class Keeper(Checkpoint):
         Where :data:`BEST`, :data:`RESUME` and :data:`HISTORY` are written.
     patience
         Epochs without a better validation AUROC before training stops; 0: never.
+    keep
+        Whether the weights of the best epoch are kept, or the last's.
     progress
         Called after each step on the first process.
     """
@@ -78,11 +82,13 @@ class Keeper(Checkpoint):
         folder: Path,
         *,
         patience: int,
+        keep: Literal["best", "last"] = "best",
         progress: Callable[[TrainingProgress], None] | None = None,
     ) -> None:
         super().__init__()
         self.folder = folder
         self.patience = patience
+        self.keep = keep
         self.progress = progress
         self.rows: list[dict[str, float]] = []
         self.best_epoch = -1
@@ -128,9 +134,10 @@ class Keeper(Checkpoint):
         """Judge the epoch, and write it down."""
         self._judge(trainer, learner)
         if trainer.is_global_zero:
-            if self.best_epoch == trainer.current_epoch:
+            kept = trainer.current_epoch if self.keep == "last" else self.best_epoch
+            if kept == trainer.current_epoch:
                 write_weights(learner.best_model, self.folder / BEST)
-            write_whole(self.folder / HISTORY, history_table(self.rows).write_parquet)
+            write_whole(self.folder / HISTORY, _history(self.rows, kept).write_parquet)
         if self.patience and trainer.current_epoch - self.best_epoch >= self.patience:
             trainer.should_stop = True
         # On every process, and of one name: some strategies gather here.
@@ -170,6 +177,6 @@ class Keeper(Checkpoint):
         )
 
 
-def history_table(rows: list[dict[str, float]]) -> pl.DataFrame:
-    """Return history rows as a table of :data:`HISTORY_SCHEMA`."""
-    return pl.DataFrame(rows, schema=HISTORY_SCHEMA)
+def _history(rows: list[dict[str, float]], kept: int) -> pl.DataFrame:
+    table = pl.DataFrame(rows, schema=HISTORY_SCHEMA)
+    return table.with_columns(kept=pl.col("epoch") == kept)

@@ -63,7 +63,7 @@ def train(
         Where the user stopped the training (which then resumes).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    keeper = Keeper(folder, patience=recipe.patience, progress=progress)
+    keeper = Keeper(folder, patience=recipe.patience, keep=recipe.keep, progress=progress)
     with _quiet():
         trainer = _make_trainer(recipe, keeper, dict(trainer_flags or {}))
         facts = read_facts(folder, identity) if resume else None

@@ -174,6 +174,11 @@ class Recipe(_Settings):
     patience: int = Field(
         default=0, ge=0, description="epochs without a better AUROC before stopping; 0: never stop"
     )
+    keep: Literal["best", "last"] = Field(
+        default="best",
+        description="which epoch: the one of the best validation AUROC, or the last, where "
+        "validation has so few fractures that the best is chance",
+    )
     precision: Literal["auto", "32", "bf16"] = Field(
         default="auto", description="auto: a short trial takes what is faster on this device"
     )

@@ -70,10 +70,10 @@ def training(contents: RunContents) -> Answer | None:
 
 def selection(contents: RunContents) -> Answer | None:
     """Say which epoch was kept."""
-    fits = [fit for fit in fitting_times(contents.history) if fit.best_auroc is not None]
+    fits = [fit for fit in fitting_times(contents.history) if fit.kept_auroc is not None]
     if not fits:
         return None
-    best = "; ".join(f"{fit.name}: epoch {fit.best_epoch} of {fit.epochs}" for fit in fits[:5])
+    best = "; ".join(f"{fit.name}: epoch {fit.kept_epoch} of {fit.epochs}" for fit in fits[:5])
     more = f" and {len(fits) - 5} more" if len(fits) > 5 else ""
     text = f"Judged by AUROC on validation rows; the highest was at {best}{more}."
     return Answer(text, ("history.parquet",))

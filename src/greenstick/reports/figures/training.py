@@ -7,6 +7,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from greenstick.reports import ink
+from greenstick.reports.judged import kept_epoch
 
 
 def training(history: pl.DataFrame, *, quantity: str) -> Markup:
@@ -30,7 +31,7 @@ def training(history: pl.DataFrame, *, quantity: str) -> Markup:
             x = 0.0 if place == 0 else 0.25
             axes.text(x, 1.03, rows, color=color, weight="bold", transform=axes.transAxes)
         if quantity == "auroc":
-            _best_epochs(axes, fits)
+            _kept_epochs(axes, fits)
         axes.set(xlabel="Epoch", ylabel=name)
         axes.locator_params(axis="x", integer=True)
         axes.margins(x=0.03)
@@ -60,10 +61,9 @@ def restoring(history: pl.DataFrame, *, name: str) -> Markup:
         return ink.to_svg(figure, f"restoring-{name}", alt)
 
 
-def _best_epochs(axes: Axes, fits: Sequence[pl.DataFrame]) -> None:
+def _kept_epochs(axes: Axes, fits: Sequence[pl.DataFrame]) -> None:
     for fit in fits:
-        known = fit.filter(pl.col("valid_auroc").is_finite())
-        best = known.sort("valid_auroc", descending=True, maintain_order=True).head(1)
+        kept = kept_epoch(fit)
         axes.plot(
-            best["epoch"], best["valid_auroc"], "o", ms=5, mfc=ink.PAPER, mec=ink.ACCENT, mew=1.3
+            kept["epoch"], kept["valid_auroc"], "o", ms=5, mfc=ink.PAPER, mec=ink.ACCENT, mew=1.3
         )
