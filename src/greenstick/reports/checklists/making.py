@@ -73,9 +73,9 @@ def selection(contents: RunContents) -> Answer | None:
     fits = [fit for fit in fitting_times(contents.history) if fit.kept_auroc is not None]
     if not fits:
         return None
-    best = "; ".join(f"{fit.name}: epoch {fit.kept_epoch} of {fit.epochs}" for fit in fits[:5])
+    kept = "; ".join(f"{fit.name}: epoch {fit.kept_epoch} of {fit.epochs}" for fit in fits[:5])
     more = f" and {len(fits) - 5} more" if len(fits) > 5 else ""
-    text = f"Judged by AUROC on validation rows; the highest was at {best}{more}."
+    text = f"The best by AUROC on validation rows, or, as recipe.keep says, the last: {kept}{more}."
     return Answer(text, ("history.parquet",))
 
 
