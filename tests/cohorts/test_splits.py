@@ -338,7 +338,7 @@ def test_folds_take_the_place_of_former_ones() -> None:
 @pytest.mark.parametrize("name", ["patient", "image", "images", "fractured", "stratum"])
 def test_any_column_can_be_stratified_by(name: str) -> None:
     further = {} if name in ("patient", "image") else {name: list("ab") * 10}
-    cohort = simple(10, 10, **further)
+    cohort = cohort_of([(1, 1)] * 10 + [(0, 1)] * 10, **further)
     split = split_cohort(cohort, SplitSettings(stratify=("label", name)))
     assert split.group_by("split").len().sort("split").rows() == [
         ("test", 2),

@@ -69,13 +69,13 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
         open_radiograph(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
 def test_a_name_that_no_file_can_have(tmp_path: Path, name: str) -> None:
     with pytest.raises(GreenstickError, match=r"cannot be opened \(File name too long\)|no file"):
         open_radiograph(tmp_path / name)
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_forbidden_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "film.png"
     path.write_bytes(b"x")
