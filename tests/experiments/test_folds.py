@@ -89,7 +89,7 @@ class _Killer(threading.Thread):
         self.epochs_kept = 0
 
     def run(self) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300  # processes start slowly on a busy machine
         while not (self.folder / "fit" / "resume.ckpt").exists() and time.monotonic() < until:
             time.sleep(0.005)
         pid = json.loads((self.folder / "standing.json").read_text())["pid"]
