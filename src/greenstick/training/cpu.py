@@ -100,9 +100,12 @@ def _to_input(input: Tensor, weight: Tensor, gradient: Tensor, stride: int, pad:
     spread = gradient
     if stride == 2:
         height, width = (side + 2 * pad - kernel + 1 for side in input.shape[-2:])
-        spread = gradient.new_zeros(len(input), channels, height, width).contiguous(
-            memory_format=torch.channels_last
-        )
+        spread = torch.empty(
+            (len(input), channels, height, width),
+            dtype=gradient.dtype,
+            device=gradient.device,
+            memory_format=torch.channels_last,
+        ).zero_()
         spread[:, :, ::2, ::2] = gradient
     return functional.conv2d(spread, weight.flip(2, 3), None, 1, kernel - 1 - pad, 1, channels)
 
