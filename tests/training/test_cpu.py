@@ -13,6 +13,19 @@ from greenstick.training.cpu import (
 )
 
 
+def assert_quickened_alike(plain, images):
+    """Assert that it gives the same with its one slow convolution quickened, gradients as well."""
+    quick = copy.deepcopy(plain)
+    assert quicken(quick) == 1
+    weights = torch.randn_like(plain(images))
+    for net in (plain, quick):
+        (net(images) * weights).sum().backward()
+    assert torch.allclose(quick(images), plain(images), atol=1e-6)
+    for one, other in zip(quick.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+    return quick
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "size"),
     [(3, 2, (17, 12)), (5, 2, (12, 17)), (7, 2, (9, 9)), (5, 1, (12, 17)), (7, 1, (9, 8))],
@@ -22,31 +35,15 @@ def test_the_quick_gradient_is_the_gradient(kernel, stride, size):
     plain = nn.Sequential(
         nn.Conv2d(1, 6, 1), nn.Conv2d(6, 6, kernel, stride, kernel // 2, groups=6, bias=kernel == 5)
     )
-    quick = copy.deepcopy(plain)
-    assert quicken(quick) == 1
-    images = torch.randn(2, 1, *size)
-    weights = torch.randn_like(plain(images))
-    for net in (plain, quick):
-        (net(images) * weights).sum().backward()
-    assert torch.allclose(quick(images), plain(images), atol=1e-6)
-    for one, other in zip(quick.parameters(), plain.parameters(), strict=True):
-        assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+    assert_quickened_alike(plain, torch.randn(2, 1, *size))
 
 
 @pytest.mark.parametrize(("kernel", "size"), [(3, (16, 12)), (5, (12, 17)), (3, (9, 8))])
 def test_the_quick_gradient_is_the_gradient_of_tensorflow_padding_too(kernel, size):
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv2d(1, 6, 1), Conv2dSame(6, 6, kernel, 2, groups=6, bias=False))
-    quick = copy.deepcopy(plain)
-    assert quicken(quick) == 1
-    images = torch.randn(2, 1, *size)
-    weights = torch.randn_like(plain(images))
-    for net in (plain, quick):
-        (net(images) * weights).sum().backward()
+    quick = assert_quickened_alike(plain, torch.randn(2, 1, *size))
     assert type(quick[1]) is SamePaddedQuickDepthwise
-    assert torch.allclose(quick(images), plain(images), atol=1e-6)
-    for one, other in zip(quick.parameters(), plain.parameters(), strict=True):
-        assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

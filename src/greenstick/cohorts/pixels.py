@@ -77,6 +77,30 @@ class Added:
     unreadable: list[Unreadable]
     decoded: int
 
+    def every_key(self, names: Sequence[str], *, remedy: str) -> list[bytes]:
+        """Return a key for each path.
+
+        Parameters
+        ----------
+        names
+            What to call each path.
+        remedy
+            What to do about files that cannot be read.
+
+        Raises
+        ------
+        GreenstickError
+            Where a file is unreadable.
+        """
+        if self.unreadable:
+            first = self.unreadable[0]
+            raise GreenstickError(
+                f"{len(self.unreadable)} images cannot be read, first "
+                f"{names[first.index]}: {first.reason}",
+                remedy=remedy,
+            )
+        return [key for key in self.keys if key is not None]
+
 
 @dataclass(frozen=True)
 class PixelStore:

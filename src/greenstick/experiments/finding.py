@@ -140,14 +140,8 @@ def decode(cohort: Cohort, canvas_px: int, progress: Progress | None = None) -> 
         Where an image cannot be read.
     """
     added = open_pixel_store(canvas_px=canvas_px).add(cohort.paths(), progress=progress)
-    if added.unreadable:
-        first = added.unreadable[0]
-        raise GreenstickError(
-            f"{len(added.unreadable)} images cannot be read, first "
-            f"{cohort.table['image'][first.index]}: {first.reason}",
-            remedy="Drop them first: greenstick cohort audit --drop clean.parquet.",
-        )
-    return [key for key in added.keys if key is not None]
+    remedy = "Drop them first: greenstick cohort audit --drop clean.parquet."
+    return added.every_key(cohort.table["image"].to_list(), remedy=remedy)
 
 
 def found_on(

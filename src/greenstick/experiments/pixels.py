@@ -7,7 +7,6 @@ import polars as pl
 
 from greenstick.cohorts.cohort import Cohort
 from greenstick.cohorts.pixels import PixelStore, Progress, open_pixel_store
-from greenstick.errors import GreenstickError
 from greenstick.experiments.regions import regions_of
 from greenstick.experiments.run_folder import RunFolder, write_table
 from greenstick.radiographs.canvas import Placement
@@ -39,14 +38,9 @@ def decode(run: RunFolder, cohort: Cohort, canvas_px: int, progress: Progress | 
     """
     store = open_pixel_store(canvas_px=canvas_px)
     added = store.add(cohort.paths(), regions=regions_of(cohort.table), progress=progress)
-    if added.unreadable:
-        first = added.unreadable[0]
-        raise GreenstickError(
-            f"{len(added.unreadable)} images cannot be read, first "
-            f"{cohort.table['image'][first.index]}: {first.reason}",
-            remedy="Set audit.on_error to drop, or mend the files; then start with --overwrite.",
-        )
-    keys = pl.Series("key", added.keys, dtype=pl.Binary)
+    remedy = "Set audit.on_error to drop, or mend the files; then start with --overwrite."
+    found = added.every_key(cohort.table["image"].to_list(), remedy=remedy)
+    keys = pl.Series("key", found, dtype=pl.Binary)
     write_table(cohort.table.select("image", keys), _keys(run, canvas_px))
     return added.decoded
 
