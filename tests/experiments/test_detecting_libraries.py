@@ -68,7 +68,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "cohort.parquet"
 
 
-@pytest.mark.parametrize("backbone", ["yolov8n", "dfine_test"])
+@pytest.mark.parametrize("backbone", ["yolov8n", "dfine_test", "rtdetr_test"])
 def test_it_is_trained_and_says_whose_it_is(
     backbone: str, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

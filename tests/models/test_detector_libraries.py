@@ -49,7 +49,7 @@ def drawn(backbone: str) -> Detector:
     return build_detector(settings)
 
 
-@pytest.fixture(scope="module", params=["yolov8n", "dfine_test"])
+@pytest.fixture(scope="module", params=["yolov8n", "dfine_test", "rtdetr_test"])
 def model(request: pytest.FixtureRequest) -> Detector:
     return drawn(request.param)
 
@@ -139,7 +139,7 @@ def exported(model: Detector, folder: Path, images: torch.Tensor) -> list[Detect
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["yolov8n", "dfine_test"])
+@pytest.mark.parametrize("backbone", ["yolov8n", "dfine_test", "rtdetr_test"])
 def test_the_export_agrees(backbone: str, tmp_path: Path) -> None:
     model = settled(drawn(backbone))
     images = torch.rand(3, 1, PX, PX)
@@ -215,6 +215,30 @@ def test_a_set_is_what_transformers_gives(backbone: str) -> None:
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(one, other)
     assert model.merge_iou == 1.0
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("backbone", ["dfine_test", "rtdetr_test"])
+def test_the_loss_of_a_set_is_what_transformers_gives(backbone: str, training: bool) -> None:
+    model = drawn(backbone).train(training)
+    from greenstick.models.detector_transformers import planned
+
+    torch.manual_seed(0)
+    kind, config, _ = planned(backbone, CLASSES)
+    theirs = kind(config).train(training)
+    images = torch.rand(2, 1, PX, PX)
+    labels = [
+        {
+            "class_labels": TRUTH.of_image(image)[1],
+            "boxes": box_convert(TRUTH.of_image(image)[0] / PX, "xyxy", "cxcywh"),
+        }
+        for image in range(2)
+    ]
+    truth = TrueBatch(TRUTH.boxes[:2], TRUTH.classes[:2], TRUTH.annotated[:2])
+    torch.manual_seed(1)  # of what training adds at random
+    expected = theirs(images.expand(-1, 3, -1, -1), labels=labels).loss
+    torch.manual_seed(1)
+    torch.testing.assert_close(model.judged(images, truth)[1], expected)
 
 
 def test_a_small_canvas_is_refused() -> None:
@@ -314,4 +338,5 @@ def test_networks_have_as_many_parameters_as_the_docs_say(backbone: str, million
 
 def test_the_docs_count_every_published_network() -> None:
     told = {name for name, _ in documented_parameters()}
-    assert told == {name for one in BACKENDS for name in one.backbones} - {"dfine_test"}
+    trained = {name for one in BACKENDS for name in one.backbones}
+    assert told == trained - {"dfine_test", "rtdetr_test"}

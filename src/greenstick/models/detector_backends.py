@@ -50,7 +50,7 @@ BACKENDS = (
         "network made by it, must offer the whole source, or hold a licence of Ultralytics.",
     ),
     Backend(
-        backbones=("dfine_n", "dfine_s", "dfine_m", "rtdetr_v2_r18", "dfine_test"),
+        backbones=("dfine_n", "dfine_s", "dfine_m", "rtdetr_v2_r18", "dfine_test", "rtdetr_test"),
         package="transformers",
         extra="transformers",
         license="Apache-2.0",

@@ -20,7 +20,7 @@ def _hgnet(width: int, blocks: int, layers: int, stem: tuple[int, int]) -> dict[
     }
 
 
-#: Settings of backbone and detector that differ from the library's own; and a tiny one for tests.
+#: Settings of backbone and detector that differ from the library's own; and tiny ones for tests.
 PLANS: dict[str, dict[str, dict[str, Any]]] = {
     "dfine_n": {
         "backbone": {**_hgnet(64, 2, 3, (16, 16)), "out_indices": [3, 4]},
@@ -86,6 +86,29 @@ PLANS: dict[str, dict[str, dict[str, Any]]] = {
             "decoder_ffn_dim": 32,
             "decoder_layers": 2,
             "depth_mult": 0.34,
+            "hidden_expansion": 0.5,
+            "num_queries": 20,
+            "num_denoising": 8,
+        },
+    },
+    "rtdetr_test": {
+        "backbone": {
+            "embedding_size": 8,
+            "hidden_sizes": [8, 16, 32, 64],
+            "depths": [1, 1, 1, 1],
+            "layer_type": "basic",
+            "out_indices": [2, 3, 4],
+        },
+        "detector": {
+            "d_model": 32,
+            "encoder_hidden_dim": 32,
+            "encoder_in_channels": [16, 32, 64],
+            "encoder_ffn_dim": 32,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
+            "decoder_in_channels": [32, 32, 32],
+            "decoder_ffn_dim": 32,
+            "decoder_layers": 2,
             "hidden_expansion": 0.5,
             "num_queries": 20,
             "num_denoising": 8,

@@ -119,8 +119,8 @@ class SetBoxes(nn.Module):
             enc_topk_logits=decoded.enc_topk_logits[known],
             enc_topk_bboxes=decoded.enc_topk_bboxes[known],
             denoising_meta_values=hidden,
-            predicted_corners=decoded.intermediate_predicted_corners[known],
-            initial_reference_points=decoded.initial_reference_points[known],
+            predicted_corners=_rows(decoded.intermediate_predicted_corners, known),
+            initial_reference_points=_rows(decoded.initial_reference_points, known),
         )
         return boxes, logits, loss
 
@@ -146,6 +146,10 @@ class SetBoxes(nn.Module):
         return box_convert(middles, "cxcywh", "xyxy") * _sides(grids[-1]), logits
 
 
+def _rows(values: Tensor | None, known: Tensor) -> Tensor | None:
+    return None if values is None else values[known]  # RT-DETR has not all that D-FINE has
+
+
 def _labels(truth: TrueBatch, last: Tensor) -> list[dict[str, Tensor]]:
     labels = []
     for image, known in enumerate(truth.annotated.tolist()):
@@ -167,7 +171,7 @@ def transformers_parts(name: str, classes: tuple[str, ...], weights: str) -> Det
     Parameters
     ----------
     name
-        One of :data:`HUB`, or ``dfine_test``, a tiny one.
+        One of :data:`HUB`, or ``dfine_test`` or ``rtdetr_test``, tiny ones.
     classes
         What is found.
     weights
