@@ -23,12 +23,14 @@ from greenstick.experiments.detecting import (
     tile_side,
     train_detector,
 )
+from greenstick.experiments.familiarity import note_familiar
 from greenstick.experiments.finding import (
     calibrate_detector,
     decode,
     find_in_cohort,
     write_boxes,
 )
+from greenstick.models.card import CardOperatingPoint
 from greenstick.models.detector import build_detector
 from greenstick.models.detector_checkpoint import save_detector
 from greenstick.models.detector_settings import (
@@ -37,6 +39,8 @@ from greenstick.models.detector_settings import (
     manner_of,
     read_detector_card,
 )
+from greenstick.models.familiar import FAMILIAR, read_familiar
+from greenstick.reading.boxes import BoxFinder
 from greenstick.reading.reader import Reader
 from greenstick.training.find import find_boxes
 from greenstick.training.recipe import Augmentation
@@ -164,6 +168,44 @@ def test_a_detector_answers_once_it_is_held_against_images_without_a_fracture(
     assert sum(right) >= 12
     assert all(one.boxes == () for one in found if one.decision == "no fracture")
     assert all(one.boxes for one in found if one.decision == "fracture")
+
+
+def test_what_looks_strange_to_a_detector_is_said_or_refused(
+    trained: Path, squares: Path, tmp_path: Path
+) -> None:
+    alone, cohort = tmp_path / "alone", read_cohort(squares)
+    shutil.copytree(trained, alone)
+    assert not (alone / FAMILIAR).exists()  # eight images to hold it against are too few
+    more = cohort.with_table(cohort.table.with_columns(split=pl.lit("all")))
+    calibrate_detector(more, alone, split="all")
+    keys, store = decode(more, 64), open_pixel_store(canvas_px=64)
+    note_familiar(alone, store, keys[:32], keys[32:])
+    reader = Reader(alone, threads=1)
+    assert reader.facts()["familiar_chosen_on"] == "valid"
+    known = [reader(path) for path in more.paths()]
+    assert sum("does not look like" in note for one in known for note in one.warnings) <= 2
+    stripes = np.zeros((96, 120), np.uint8) + np.uint8(250) * (np.arange(120) // 4 % 2 == 0)
+    Image.fromarray(stripes.astype(np.uint8)).save(tmp_path / "stripes.png")
+    strange = reader(tmp_path / "stripes.png")
+    assert any("look" in note for note in (*strange.warnings, strange.reason))
+    note_familiar(alone, store, keys[:32], keys[40:])
+    assert not (alone / FAMILIAR).exists()
+
+
+def test_the_look_of_tiles_is_learned_as_it_is_read(squares: Path, tmp_path: Path) -> None:
+    card = DetectorCard(name="tiles", detector=TINY, canvas_px=128, tile_px=64)
+    point = CardOperatingPoint(threshold=0.5, rule="f1", chosen_on="valid", n=8)
+    card = card.model_copy(update={"operating_points": (point,)})
+    save_detector(tmp_path, build_detector(TINY).eval(), card)
+    cohort, store = read_cohort(squares), open_pixel_store(canvas_px=128)
+    keys = decode(cohort, 128)
+    note_familiar(tmp_path, store, keys, keys, seen_px=card.seen_px)
+    known = read_familiar(tmp_path)
+    assert known is not None
+    finder = BoxFinder(tmp_path)
+    looks = [finder.find(store.gather([key])[0], (120, 96))[1] for key in keys]
+    distances = known.distance(np.concatenate(looks))
+    assert np.quantile(distances, 0.99) == pytest.approx(1, abs=0.01)
 
 
 def test_several_classes_are_found_and_judged_each(

@@ -14,7 +14,7 @@ from greenstick.models.card import Card, read_card
 from greenstick.models.cells import STRIDES
 from greenstick.models.checkpoint import save_checkpoint
 from greenstick.models.classifier import build_classifier
-from greenstick.models.detector import Detector, build_detector
+from greenstick.models.detector import Detections, Detector, build_detector
 from greenstick.models.detector_checkpoint import load_detector, save_detector
 from greenstick.models.detector_head import cell_centers
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings, read_detector_card
@@ -44,16 +44,17 @@ def card_of(model: Detector, **values: object) -> DetectorCard:
 
 def test_each_cell_gives_a_box_and_a_logit_for_each_class(model: Detector) -> None:
     with torch.no_grad():
-        boxes, logits = model(torch.rand(2, 1, 64, 96))
+        boxes, logits, look = model(torch.rand(2, 1, 64, 96))
     cells = sum((64 // s) * (96 // s) for s in STRIDES)
     assert boxes.shape == (2, cells, 4)
     assert logits.shape == (2, cells, len(model.settings.classes))
+    assert look.shape[0] == 2
     assert bool((boxes[..., 2:] > boxes[..., :2]).all())
 
 
 def test_boxes_lie_about_their_cells(model: Detector) -> None:
     with torch.no_grad():
-        boxes, _ = model(torch.zeros(1, 1, 64, 64))
+        boxes, *_ = model(torch.zeros(1, 1, 64, 64))
     centers = torch.cat([cell_centers(torch.zeros(1, 1, 64 // s, 64 // s), s) for s in STRIDES])
     middles = (boxes[0, :, :2] + boxes[0, :, 2:]) / 2
     strides = torch.cat([torch.full(((64 // s) ** 2, 1), float(s)) for s in STRIDES])
@@ -69,7 +70,8 @@ def test_a_checkpoint_comes_back_and_its_onnx_agrees(model: Detector, tmp_path: 
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(one, other)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    boxes, logits = session.run(["boxes", "logits"], {"images": images.numpy()})
+    boxes, logits, look = session.run(Detections._fields, {"images": images.numpy()})
+    np.testing.assert_allclose(look, expected.look, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(boxes, expected.boxes, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
     assert (card.kind, card.license, card.research_use) == ("detector", "CC BY 4.0", RESEARCH_USE)
@@ -146,7 +148,7 @@ def test_coco_weights_give_what_the_published_network_gives() -> None:
     model = build_detector(DetectorSettings(backbone="yolox_nano", weights=str(COCO))).eval()
     images = torch.rand(1, 1, 416, 416)
     with torch.no_grad():
-        boxes, logits = model(images)
+        boxes, logits, _ = model(images)
     session = onnxruntime.InferenceSession(COCO)
     (theirs,) = session.run(None, {"images": (images.expand(-1, 3, -1, -1) * 255).numpy()})
     np.testing.assert_allclose(torch.sigmoid(logits)[0, :, 0], theirs[0, :, 4], atol=1e-5)
@@ -156,6 +158,6 @@ def test_coco_weights_give_what_the_published_network_gives() -> None:
     assert "COCO" in model.origin
     two = DetectorSettings(backbone="yolox_nano", weights=str(COCO), classes=("one", "other"))
     with torch.no_grad():
-        same, each = build_detector(two).eval()(images)
+        same, each, _ = build_detector(two).eval()(images)
     torch.testing.assert_close(same, boxes)
     torch.testing.assert_close(each, logits.expand(-1, -1, 2))

@@ -130,11 +130,11 @@ def exported(model: Detector, folder: Path, images: torch.Tensor) -> list[Detect
     px = images.shape[-1]
     save_detector(folder, model, card_of(model).model_copy(update={"canvas_px": px}))
     session = onnxruntime.InferenceSession(folder / "model.onnx")
-    by_onnx = session.run(["boxes", "logits"], {"images": images.numpy()})
+    by_onnx = session.run(Detections._fields, {"images": images.numpy()})
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino_core().compile_model(folder / "model.onnx", "CPU", options)
     found = compiled({"images": images.numpy()})
-    both = (by_onnx, (found["boxes"], found["logits"]))
+    both = (by_onnx, [found[name] for name in Detections._fields])
     return [Detections(*(torch.from_numpy(np.array(one)) for one in each)) for each in both]
 
 
@@ -145,7 +145,8 @@ def test_the_export_agrees(backbone: str, tmp_path: Path) -> None:
     images = torch.rand(3, 1, PX, PX)
     with torch.no_grad():
         expected = model(images)
-    for boxes, logits in exported(model, tmp_path, images):
+    for boxes, logits, look in exported(model, tmp_path, images):
+        np.testing.assert_allclose(look, expected.look, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(boxes / PX, expected.boxes / PX, atol=1e-4)
         np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
 

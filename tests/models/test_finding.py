@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from greenstick.models.cells import STRIDES, mean_with_mirror, mirrored_cells
-from greenstick.models.finding import Floats, Manner, find_on, on_original
+from greenstick.models.finding import Manner, Said, find_on, on_original
 from greenstick.models.merging import Merged
 from greenstick.models.tiles import OVERLAP, tile_corners
 from greenstick.radiographs.canvas import place
 
 
-def squares(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+def squares(images: NDArray[np.float32]) -> Said:
     """Say the box of each bright patch, surer the brighter; one class a level of gray."""
     boxes, logits = np.zeros((len(images), 40, 4)), np.full((len(images), 40, 2), -20.0)
     for n, image in enumerate(images[:, 0]):
@@ -23,7 +23,7 @@ def squares(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
             boxes[n, k] = columns.start, rows.start, columns.stop, rows.stop
             level = float(image[rows, columns].max())
             logits[n, k, int(level > 0.6)] = 4 * level
-    return boxes, logits
+    return Said(boxes, logits)
 
 
 def draw(*patches: tuple[int, int, int, int], size: int = 256) -> NDArray[np.uint8]:
@@ -59,27 +59,38 @@ def test_what_lies_on_a_seam_is_found_once_and_whole() -> None:
             width, height = rng.integers(6, 24, 2)
             wanted.append((x, y, x + width, y + height))
         canvas = draw(*wanted)
-        (whole,) = find_on(canvas, squares, Manner())
-        (tiled,) = find_on(canvas, squares, Manner(tile_px=96))
+        (whole,) = find_on(canvas, squares, Manner()).merged
+        (tiled,) = find_on(canvas, squares, Manner(tile_px=96)).merged
         assert sorted(map(tuple, tiled.corners)) == sorted(wanted)
         assert sorted(map(tuple, tiled.corners)) == sorted(map(tuple, whole.corners))
         assert (np.diff(tiled.scores) <= 0).all()
 
 
 def test_what_is_larger_than_the_overlap_stays_in_parts() -> None:
-    (tiled,) = find_on(draw((10, 120, 250, 130)), squares, Manner(tile_px=96))
+    (tiled,) = find_on(draw((10, 120, 250, 130)), squares, Manner(tile_px=96)).merged
     assert tiled.corners[:, 0].min() == 10
     assert tiled.corners[:, 2].max() == 250
 
 
 def test_classes_share_a_place_unless_told_otherwise() -> None:
-    def both(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    def both(images: NDArray[np.float32]) -> Said:
         boxes = np.array([[[8.0, 8, 40, 40], [9.0, 8, 41, 40]]]).repeat(len(images), 0)
-        return boxes, np.array([[[2.0, -9.0], [-9.0, 1.0]]]).repeat(len(images), 0)
+        return Said(boxes, np.array([[[2.0, -9.0], [-9.0, 1.0]]]).repeat(len(images), 0))
 
     canvas = draw()
-    assert find_on(canvas, both, Manner())[0].classes.tolist() == [0, 1]
-    assert find_on(canvas, both, Manner(across=True))[0].classes.tolist() == [0]
+    assert find_on(canvas, both, Manner()).merged[0].classes.tolist() == [0, 1]
+    assert find_on(canvas, both, Manner(across=True)).merged[0].classes.tolist() == [0]
+
+
+def test_an_image_looks_as_its_tiles_do_on_average() -> None:
+    def brightness(images: NDArray[np.float32]) -> Said:
+        return squares(images)._replace(look=images.mean(axis=(2, 3)))
+
+    canvas = draw((0, 0, 30, 20))
+    tiles = [canvas[0, y : y + 96, x : x + 96] / 255 for x, y in tile_corners(256, 96)]
+    found = find_on(canvas, brightness, Manner(tile_px=96))
+    assert found.looks == pytest.approx(np.array([[np.mean(tiles)]]))
+    assert find_on(canvas, squares, Manner(tile_px=96)).looks is None
 
 
 def test_a_mirror_s_cells_lie_where_they_lay() -> None:

@@ -187,7 +187,7 @@ def test_the_loss_is_least_where_boxes_and_scores_are_right() -> None:
 
     def loss(boxes: torch.Tensor, logits: torch.Tensor, annotated: torch.Tensor = known) -> float:
         truth = TrueBatch(true, kinds, annotated)
-        return float(detection_loss(Detections(boxes, logits), truth, PX))
+        return float(detection_loss(Detections(boxes, logits, torch.zeros(1, 2)), truth, PX))
 
     best = loss(right, sure)
     assert best == pytest.approx(0, abs=1e-3)

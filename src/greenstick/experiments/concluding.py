@@ -104,7 +104,7 @@ def conclude(
     _write_tables(run, cohort, experiment, concluded)
     pixels = pixels_of(run, cohort, experiment.recipe.canvas_px)
     for each in concluded:
-        note_familiar(run.model(each.fold.name), each.fold, cohort, pixels)
+        _note_familiar(run.model(each.fold.name), each.fold, cohort, pixels)
     for backbone in experiment.names:
         mine = [each for each in concluded if each.fold.backbone == backbone]
         _join(run, experiment, cohort, mine, pixels)
@@ -197,7 +197,12 @@ def _join(
     _bring_detector(experiment, run.model(name))
     _save_ensemble(run.model(name), parts, [member.name for member in members], card)
     # Its first member looks, and so what that one was trained on is what is familiar.
-    note_familiar(run.model(name), first[0].fold, cohort, pixels)
+    _note_familiar(run.model(name), first[0].fold, cohort, pixels)
+
+
+def _note_familiar(folder: Path, fold: Fold, cohort: Cohort, pixels: Pixels) -> None:
+    train, valid = (pixels.keys_of(fold.rows(cohort, split)) for split in ("train", "valid"))
+    note_familiar(folder, pixels.store, train, valid)
 
 
 def _all_of(cohort: Cohort, concluded: list[Concluded], first: TrainedOn) -> TrainedOn:

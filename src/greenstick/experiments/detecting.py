@@ -15,6 +15,7 @@ from greenstick.evidence.detection import Confidence, choose_confidence
 from greenstick.evidence.detection.predictions import on_truth
 from greenstick.evidence.detection.truth import truth_of
 from greenstick.experiments.answering import answer_on
+from greenstick.experiments.familiarity import note_familiar
 from greenstick.experiments.finding import decode, found_on, merge_iou, split_of
 from greenstick.models.card import CardOperatingPoint, TrainedOn
 from greenstick.models.detector import Detector
@@ -140,6 +141,7 @@ def train_detector(
         no_answer = error.message
     told = {"operating_points": (point,), "answer": answer}
     save_detector(folder, model, card.model_copy(update=told))
+    note_familiar(folder, store, data.train.keys, data.valid.keys, seen_px=card.seen_px)
     best = float(fitted.history["valid_ap"][fitted.kept_epoch])
     return DetectorResult(folder, best, fitted.kept_epoch, confidence, no_answer)
 

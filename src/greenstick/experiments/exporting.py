@@ -117,9 +117,7 @@ def export_model(
     differences = _checked(path, network, canvases, card.precision, held=held)
     write_card(path.parent, card)
     copy_region(folder / REGION, path.parent)
-    known = read_familiar(folder)
-    if known is not None:
-        write_familiar(path.parent, known)
+    _copy_familiar(folder, path.parent)
     return Exported(path, differences, len(canvases), where)
 
 
@@ -160,7 +158,14 @@ def _export_detector(folder: Path, to: str, output: Path, images: Path | None) -
     held = to not in _COARSE and not network.sets
     differences = _checked(path, network, seen[:_CHECKED], card.precision, held=held)
     write_card(output, card)
+    _copy_familiar(folder, output)
     return Exported(path, differences, min(len(seen), _CHECKED), where)
+
+
+def _copy_familiar(folder: Path, output: Path) -> None:
+    known = read_familiar(folder)
+    if known is not None:
+        write_familiar(output, known)
 
 
 def _checked(

@@ -8,39 +8,54 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from greenstick.cohorts.cohort import Cohort
-from greenstick.experiments.folds import Fold
-from greenstick.experiments.pixels import Pixels
-from greenstick.models.card import NETWORK, read_card
-from greenstick.models.familiar import learn_familiar, write_familiar
+from greenstick.cohorts.pixels import PixelStore
+from greenstick.models.card import NETWORK
+from greenstick.models.familiar import FAMILIAR, learn_familiar, write_familiar
+from greenstick.models.tiles import tile_corners
 from greenstick.reading.runtime import Runtime
 
 #: Enough to know the training images' looks; a reader's time is not spent on more.
 _MOST, _FEWEST = 400, 10
 
+Floats = NDArray[np.float32]
 
-def note_familiar(folder: Path, fold: Fold, cohort: Cohort, pixels: Pixels) -> None:
-    """Learn the looks of a fold's training images, and write them into a model's folder.
+
+def note_familiar(
+    folder: Path,
+    store: PixelStore,
+    train: Sequence[bytes],
+    valid: Sequence[bytes],
+    *,
+    seen_px: int = 0,
+) -> None:
+    """Learn the looks of a model's training images, and write them into its folder.
 
     Each is seen as it is, and once more as another machine might show it: a model that was trained
-    with augmentation takes both alike. The threshold comes from the fold's validation images as
-    they are, the level at which nothing is read from them varied. Nothing is written where there
-    are too few of either, or where the network does not say how an image looks.
+    with augmentation takes both alike. The threshold comes from validation images as they are, the
+    level at which nothing is read from them varied. Nothing is written where there are too few of
+    either, or where the network does not say how an image looks.
+
+    Parameters
+    ----------
+    folder
+        The model's, with its ``model.onnx``.
+    store, train, valid
+        Where its images are, and their keys.
+    seen_px
+        Side of the tiles that a detector sees one by one; 0: it sees whole canvases.
     """
-    runtime = Runtime(folder / NETWORK, read_card(folder).canvas_px, only="look")
-    if "look" not in runtime.outputs:
+    (folder / FAMILIAR).unlink(missing_ok=True)  # of an earlier model in the same place
+    look = _Look(folder, store, seen_px or store.canvas_px)
+    if not look.is_told:
         return
     dice = np.random.default_rng(0)
-    train, valid = (
-        _looks(runtime, pixels, _some(fold.rows(cohort, split)), dice)
-        for split in ("train", "valid")
-    )
-    if min(len(train.plain), len(valid.plain)) < _FEWEST:
+    learned, held = (_looks(look, _some(keys), dice) for keys in (train, valid))
+    if min(len(learned.plain), len(held.plain)) < _FEWEST:
         return
     known = learn_familiar(
-        np.concatenate([train.plain, train.varied]),
-        valid.plain,
-        varied=valid.varied,
+        np.concatenate([learned.plain, learned.varied]),
+        held.plain,
+        varied=held.varied,
         chosen_on="valid",
     )
     write_familiar(folder, known)
@@ -48,28 +63,51 @@ def note_familiar(folder: Path, fold: Fold, cohort: Cohort, pixels: Pixels) -> N
 
 @dataclass(frozen=True, eq=False)
 class _Looks:
-    plain: NDArray[np.float32]
-    varied: NDArray[np.float32]
+    plain: Floats
+    varied: Floats
 
 
-def _some(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows if rows.height <= _MOST else rows.sample(_MOST, seed=0)
+class _Look:
+    """How an image of the store looks to a network: the mean of its tiles' looks."""
+
+    def __init__(self, folder: Path, store: PixelStore, seen_px: int) -> None:
+        self._runtime = Runtime(folder / NETWORK, seen_px, only="look")
+        self._store, self._px = store, seen_px
+        self.is_told = "look" in self._runtime.outputs
+
+    def image(self, key: bytes) -> Floats:
+        """Return an image, (1, 1, S, S) in [0, 1]."""
+        canvas = self._store.gather([key])[:, None].astype(np.float32)
+        return np.asarray(canvas / np.float32(255.0), np.float32)
+
+    def __call__(self, image: Floats) -> Floats:
+        """Return how it looks, (D,)."""
+        parts = [
+            np.ascontiguousarray(image[..., top : top + self._px, left : left + self._px])
+            for left, top in tile_corners(image.shape[-1], self._px)
+        ]
+        looks = [self._runtime.values(part)["look"][0] for part in parts]
+        return np.asarray(np.mean(looks, axis=0), np.float32)
 
 
-def _looks(
-    runtime: Runtime, pixels: Pixels, rows: pl.DataFrame, dice: np.random.Generator
-) -> _Looks:
-    keys: Sequence[bytes] = pixels.keys_of(rows)
-    plain: list[NDArray[np.float32]] = []
-    varied: list[NDArray[np.float32]] = []
+def _some(keys: Sequence[bytes]) -> Sequence[bytes]:
+    if len(keys) <= _MOST:
+        return keys
+    some: list[bytes] = pl.Series(keys, dtype=pl.Binary).sample(_MOST, seed=0).to_list()
+    return some
+
+
+def _looks(look: _Look, keys: Sequence[bytes], dice: np.random.Generator) -> _Looks:
+    plain: list[Floats] = []
+    varied: list[Floats] = []
     for key in keys:
-        image = pixels.store.gather([key]).astype(np.float32)[:, None] / np.float32(255.0)
-        for looks, shown in ((plain, image), (varied, _vary(image, dice))):
-            looks.append(runtime.values(shown)["look"][0])
+        image = look.image(key)
+        plain.append(look(image))
+        varied.append(look(_vary(image, dice)))
     return _Looks(np.array(plain, np.float32), np.array(varied, np.float32))
 
 
-def _vary(image: NDArray[np.float32], dice: np.random.Generator) -> NDArray[np.float32]:
+def _vary(image: Floats, dice: np.random.Generator) -> Floats:
     """Return an image at another exposure, contrast and noise, as recipes draw them."""
     changed = image ** np.exp(dice.uniform(-0.5, 0.5))
     middle = changed.mean()

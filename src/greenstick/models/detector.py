@@ -17,6 +17,7 @@ from greenstick.models.detector_parts import DetectorParts, LearningHead, TrueBa
 from greenstick.models.detector_settings import DetectorSettings
 from greenstick.models.detector_transformers import SetBody, transformers_parts
 from greenstick.models.detector_ultralytics import ultralytics_parts
+from greenstick.models.look import statistics
 from greenstick.models.settings import ClassifierSettings
 from greenstick.models.yolox import YoloxBody, YoloxBoxes, load_yolox
 
@@ -37,10 +38,14 @@ class Detections(NamedTuple):
         each cell of the grids, the finest first, row by row.
     logits
         float32 of shape (N, K, C), one a class: a sigmoid makes them scores.
+    look
+        float32 of shape (N, 2 F): how each image looks, by the F channels of its finest grid; see
+        :mod:`greenstick.models.look`.
     """
 
     boxes: Tensor
     logits: Tensor
+    look: Tensor
 
 
 class Stages(nn.Module):
@@ -112,7 +117,7 @@ class Detector(nn.Module):
         grids = self._grids(images)
         with torch.autocast(images.device.type, enabled=False):
             boxes, logits = self.head(grids)
-        return Detections(boxes, logits)
+            return Detections(boxes, logits, statistics(grids[0].flatten(2)))
 
     def judged(self, images: Tensor, truth: TrueBatch) -> tuple[Detections, Tensor]:
         """Find boxes, and take the loss of a head that brings its own."""
@@ -120,7 +125,7 @@ class Detector(nn.Module):
         grids = self._grids(images)
         with torch.autocast(images.device.type, enabled=False):
             boxes, logits, loss = self.head.judged(grids, truth)
-        return Detections(boxes, logits), loss
+            return Detections(boxes, logits, statistics(grids[0].flatten(2))), loss
 
     def _grids(self, images: Tensor) -> list[Tensor]:
         colored = (images.expand(-1, 3, -1, -1) - self.mean) / self.std

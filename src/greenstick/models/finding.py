@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,42 @@ from greenstick.models.tiles import cut_by_seam, tile_corners
 from greenstick.radiographs.canvas import Placement
 
 Floats = NDArray[np.floating]
-#: Images, float32 (n, 1, S, S) in [0, 1], become boxes (n, K, 4) and logits (n, K, C).
-Network = Callable[[NDArray[np.float32]], tuple[Floats, Floats]]
+
+
+class Said(NamedTuple):
+    """What a network says of n images.
+
+    Attributes
+    ----------
+    boxes, logits
+        (n, K, 4) and (n, K, C), as of :class:`~greenstick.models.detector.Detections`.
+    look
+        (n, D): how each looks to it; None for a network that does not say.
+    """
+
+    boxes: Floats
+    logits: Floats
+    look: Floats | None = None
+
+
+#: Says something of images, float32 (n, 1, S, S) in [0, 1].
+Network = Callable[[NDArray[np.float32]], Said]
+
+
+class Finds(NamedTuple):
+    """What is found on n canvases.
+
+    Attributes
+    ----------
+    merged
+        The boxes on each.
+    looks
+        (n, D): how each looks to the network, the mean over its tiles; None where it does not say.
+    """
+
+    merged: list[Merged]
+    looks: Floats | None
+
 
 #: Boxes that are kept of an image.
 MOST = 100
@@ -42,36 +77,41 @@ class Manner:
     across: bool = False
 
 
-def find_on(canvases: NDArray[np.uint8], network: Network, manner: Manner) -> list[Merged]:
-    """Return the merged boxes of canvases (n, S, S), in their pixels."""
+def find_on(canvases: NDArray[np.uint8], network: Network, manner: Manner) -> Finds:
+    """Return the merged boxes of canvases (n, S, S), in their pixels, and how each looks."""
     size_px = canvases.shape[-1]
     side = min(manner.tile_px or size_px, size_px)
-    corners, logits, cut = [], [], []
+    corners, logits, cut, looks = [], [], [], []
     for left, top in tile_corners(size_px, side):
         part = canvases[:, top : top + side, left : left + side]
-        boxes, said = _look(part, network, flip=manner.flip)
-        cut.append(cut_by_seam(boxes, (left, top), side, size_px))
-        corners.append(boxes + np.array([left, top, left, top]))
-        logits.append(said)
+        said = _say(part, network, flip=manner.flip)
+        cut.append(cut_by_seam(said.boxes, (left, top), side, size_px))
+        corners.append(said.boxes + np.array([left, top, left, top]))
+        logits.append(said.logits)
+        looks += [] if said.look is None else [said.look]
     each = zip(
         np.concatenate(corners, axis=1),
         expit(np.concatenate(logits, axis=1)),
         np.concatenate(cut, axis=1),
         strict=True,
     )
-    return [
+    merged = [
         merge(boxes, scores, cut=ends, iou=manner.iou, most=MOST, across=manner.across)
         for boxes, scores, ends in each
     ]
+    return Finds(merged, np.mean(looks, axis=0) if looks else None)
 
 
-def _look(part: NDArray[np.uint8], network: Network, *, flip: bool) -> tuple[Floats, Floats]:
+def _say(part: NDArray[np.uint8], network: Network, *, flip: bool) -> Said:
     images = part[:, None].astype(np.float32) / np.float32(255.0)
-    boxes, logits = network(np.ascontiguousarray(images))
+    said = network(np.ascontiguousarray(images))
     if not flip:
-        return boxes, logits
+        return said
     mirrored = network(np.ascontiguousarray(images[..., ::-1]))
-    return mean_with_mirror(boxes, logits, *mirrored, part.shape[-1])
+    both = mean_with_mirror(
+        said.boxes, said.logits, mirrored.boxes, mirrored.logits, part.shape[-1]
+    )
+    return Said(*both, said.look)
 
 
 def on_original(found: Merged, placement: Placement) -> Merged:

@@ -44,7 +44,7 @@ class WithLook(nn.Module):
         """Return the network's answers, and last the look: float32 (N, 2 F), F early channels."""
         self._seen.clear()
         answers: tuple[Tensor, ...] = self.network(images)
-        return (*answers, _statistics(self._seen.pop()))
+        return (*answers, statistics(self._seen.pop()))
 
     def _see(self, module: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ARG002
         if output.ndim == 4 and output.shape[1] == self._channels:
@@ -53,8 +53,8 @@ class WithLook(nn.Module):
             self._seen.append(output.flatten(1, -2).transpose(1, 2))
 
 
-def _statistics(seen: Tensor) -> Tensor:
-    """Return mean and standard deviation, (N, 2 F), over the cells of (N, F, cells)."""
+def statistics(seen: Tensor) -> Tensor:
+    """Return mean and standard deviation, float32 (N, 2 F), over the cells of (N, F, cells)."""
     values = seen.float()
     mean = values.mean(dim=2)
     spread = (values - mean.unsqueeze(2)).square().mean(dim=2).sqrt()

@@ -10,7 +10,7 @@ from greenstick.errors import GreenstickError
 from greenstick.explanation.activation_maps import Heatmap
 from greenstick.explanation.regions import regions
 from greenstick.models.detector_settings import DetectorCard, manner_of, read_detector_card
-from greenstick.models.finding import Floats, Network, find_on, on_original
+from greenstick.models.finding import Floats, Network, Said, find_on, on_original
 from greenstick.models.merging import Merged
 from greenstick.radiographs.canvas import place
 from greenstick.reading.results import Box, Decision
@@ -79,12 +79,23 @@ class BoxFinder:
 
     def __call__(self, canvas: NDArray[np.uint8], original_size_px: tuple[int, int]) -> Found:
         """Find boxes on a film's canvas, (S, S), in pixels of the original."""
-        return self.shown(self.find(canvas, original_size_px))
+        return self.shown(self.find(canvas, original_size_px)[0])
 
-    def find(self, canvas: NDArray[np.uint8], original_size_px: tuple[int, int]) -> Merged:
-        """Find all boxes on a film's canvas, (S, S), in pixels of the original."""
-        (merged,) = find_on(canvas[None], self._network, self._manner)
-        return on_original(merged, place(original_size_px, self.card.canvas_px))
+    def find(
+        self, canvas: NDArray[np.uint8], original_size_px: tuple[int, int]
+    ) -> tuple[Merged, NDArray[np.float32] | None]:
+        """Find all boxes on a film's canvas, (S, S), in pixels of the original.
+
+        Returns
+        -------
+        merged
+            The boxes.
+        look
+            float32 (1, D): how the film looks to the detector; None where it does not say.
+        """
+        seen = find_on(canvas[None], self._network, self._manner)
+        look = None if seen.looks is None else np.asarray(seen.looks, np.float32)
+        return on_original(seen.merged[0], place(original_size_px, self.card.canvas_px)), look
 
     def shown(self, found: Merged) -> Found:
         """Return what is shown of the boxes on a film."""
@@ -129,11 +140,12 @@ def compiled(folder: Path, card: DetectorCard, *, threads: int = 0) -> Network:
         gives=("boxes", "logits"),
     )
 
-    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    def network(images: NDArray[np.float32]) -> Said:
         each = [runtime.values(images[i : i + 1]) for i in range(len(images))]
-        boxes, logits = (np.concatenate([one[n] for one in each]) for n in ("boxes", "logits"))
+        said = {name: np.concatenate([one[name] for one in each]) for name in runtime.outputs}
         # A network of one class may leave its axis out.
-        return boxes, logits.reshape(*boxes.shape[:2], -1)
+        logits = said["logits"].reshape(*said["boxes"].shape[:2], -1)
+        return Said(said["boxes"], logits, said.get("look"))
 
     return network
 

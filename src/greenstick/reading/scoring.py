@@ -118,12 +118,12 @@ class DetectorScorer:
 
     def _score(self, canvas: NDArray[np.uint8], placement: Placement) -> Output:
         # Beside the film is nothing, whatever the network says of the canvas there.
-        found = self.finder.find(canvas, placement.original_size_px)
+        found, look = self.finder.find(canvas, placement.original_size_px)
         answer = self.finder.card.answer
         assert answer is not None
         best = bounded_logits([found.scores.max(initial=0.0)])
         logits = (answer.slope * best + answer.intercept).astype(np.float32)[None]
-        return Output(logits, np.zeros((1, 1, 0, 0), np.float32), found=found)
+        return Output(logits, np.zeros((1, 1, 0, 0), np.float32), look=look, found=found)
 
 
 def scorer_of(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from greenstick.cohorts.pixels import PixelStore
 from greenstick.models.detector import Detections, Detector
-from greenstick.models.finding import MOST, Floats, Manner, Network, find_on, on_original
+from greenstick.models.finding import MOST, Manner, Network, Said, find_on, on_original
 from greenstick.models.merging import Merged, merge
 
 
@@ -48,7 +48,7 @@ def find_boxes(
     merged: list[Merged] = []
     for start in range(0, len(keys), batch):
         some = list(keys[start : start + batch])
-        found = find_on(store.gather(some), network, manner or Manner())
+        found = find_on(store.gather(some), network, manner or Manner()).merged
         merged += [
             on_original(one, store.placement(key)) for one, key in zip(found, some, strict=True)
         ]
@@ -61,10 +61,10 @@ def _by_torch(model: Detector) -> Network:
     model.eval()
     device = next(model.parameters()).device
 
-    def network(images: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    def network(images: NDArray[np.float32]) -> Said:
         with torch.inference_mode():
             found: Detections = model(torch.from_numpy(images).to(device))
-        return found.boxes.cpu().numpy(), found.logits.cpu().numpy()
+        return Said(*(each.cpu().numpy() for each in found))
 
     return network
 
