@@ -4,6 +4,7 @@ Reads a run's held-out films (its test rows, which chose nothing of the guard), 
 as a screenshot and as a photograph of a screen, and what else is at hand, as a user would::
 
     python benchmarks/guard.py runs/x [--films 150] [--seed 0]
+    python benchmarks/guard.py runs/boxes --cohort split.parquet    # a detector by itself
 
 Screenshots and photographs are drawn around real films: a window with its bars, buttons and words;
 a bezel, perspective, the screen's grid, a reflection and the camera's noise.
@@ -154,12 +155,14 @@ def judge(reader: Reader, paths: Iterable[Path]) -> Counter[str]:
 def main() -> None:
     """Write, read, count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, help="a run, or with --cohort any model")
+    parser.add_argument("--cohort", type=Path, help="whose split 'test' the model never saw")
     parser.add_argument("--films", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    cohort = read_cohort(given.run / "cohort.parquet")
-    test = pl.read_parquet(given.run / "splits.parquet").filter(split="test").select("image")
+    cohort = read_cohort(given.cohort or given.run / "cohort.parquet")
+    splits = cohort.table if given.cohort else pl.read_parquet(given.run / "splits.parquet")
+    test = splits.filter(split="test").select("image")
     rows = cohort.table.join(test.unique(), on="image", how="semi")
     rows = rows.sample(min(given.films, rows.height), seed=given.seed)
     reader = Reader(given.run, threads=1)

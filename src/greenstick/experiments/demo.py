@@ -30,6 +30,8 @@ def demo_experiment(
         "split": {"method": "holdout", "fractions": (0.6, 0.2, 0.2)},
         "recipe": {
             "canvas_px": 256,
+            "start_px": 160,
+            "start_epochs": 3,
             "epochs": 6,
             "batch_size": 16,
             "lr": 1e-3,
