@@ -17,6 +17,7 @@ from greenstick.evidence.detection.truth import truth_of
 from greenstick.experiments.answering import answer_on
 from greenstick.experiments.familiarity import note_familiar
 from greenstick.experiments.finding import decode, found_on, merge_iou, split_of
+from greenstick.experiments.held import held
 from greenstick.models.card import CardOperatingPoint, TrainedOn
 from greenstick.models.detector import Detector
 from greenstick.models.detector_backends import backend_of
@@ -42,7 +43,7 @@ class DetectorResult:
     folder
         Where it is.
     valid_ap, kept_epoch
-        Its best epoch's average precision at IoU 0.5, and that epoch, from 0 on.
+        The kept epoch's average precision at IoU 0.5, and that epoch, from 0 on.
     confidence
         From which score on a box is shown.
     no_answer
@@ -97,8 +98,22 @@ def train_detector(
     Raises
     ------
     GreenstickError
-        Where a split or its boxes are missing, or an image cannot be read.
+        Where a split or its boxes are missing, an image cannot be read, or another process works
+        in the folder.
     """
+    with held(folder):
+        return _train(cohort, folder, settings, recipe, seed, trainer_flags, progress)
+
+
+def _train(
+    cohort: Cohort,
+    folder: Path,
+    settings: DetectorSettings,
+    recipe: Recipe,
+    seed: int,
+    trainer_flags: Mapping[str, Any] | None,
+    progress: Callable[[TrainingProgress], None] | None,
+) -> DetectorResult:
     store = open_pixel_store(canvas_px=recipe.canvas_px)
     train, valid = split_of(cohort, "train"), split_of(cohort, "valid")
     classes = settings.classes

@@ -237,15 +237,15 @@ def _nothing_else(job: Job) -> Done:
 
 def _pruned(run: RunFolder, job: Job) -> Done:
     history = pl.read_parquet(run.work(job.name) / FIT / HISTORY)
-    best = history.sort("valid_auroc", descending=True, maintain_order=True).row(0, named=True)
+    kept = history.row(by_predicate=pl.col("kept"), named=True)
     return Done(
         digest=job.digest,
         weights_origin="",
         precision="",
         parameters=0,
-        kept_epoch=int(best["epoch"]),
+        kept_epoch=int(kept["epoch"]),
         epochs=history.height,
-        valid_auroc=float(best["valid_auroc"]),
+        valid_auroc=float(kept["valid_auroc"]),
         train_seconds=float(history["seconds"].sum()),
         pruned=True,
     )

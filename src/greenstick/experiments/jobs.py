@@ -96,7 +96,7 @@ class Done(_Record):
     kept_epoch, epochs
         0-based, and how many were trained.
     valid_auroc
-        Of the best epoch.
+        Of the kept epoch.
     train_seconds
         All epochs, also those before an interruption.
     pruned

@@ -23,6 +23,7 @@ from greenstick.experiments.effort import PLAIN_EFFORT, Effort
 from greenstick.experiments.environment import describe_environment, is_main_process
 from greenstick.experiments.experiment import Experiment
 from greenstick.experiments.heat_boxes import judge_heat_boxes
+from greenstick.experiments.held import held
 from greenstick.experiments.judging import first_class, incomplete, judge, searched
 from greenstick.experiments.learning_curve import draw_learning_curves
 from greenstick.experiments.pictures import write_overlays
@@ -40,6 +41,7 @@ from greenstick.experiments.run_folder import (
 )
 from greenstick.experiments.training_all import train_all
 from greenstick.experiments.unlabeled import set_aside
+from greenstick.findings import Finding
 from greenstick.training.checks import advise
 
 
@@ -76,11 +78,22 @@ def run_experiment(
     Raises
     ------
     GreenstickError
-        Where the cohort is missing or unfit, the folder holds something else, or no fold has a
-        result.
+        Where the cohort is missing or unfit, the folder holds something else or another process
+        works there, or no fold has a result.
     """
     lacking = check_networks(experiment)
-    run = open_run(experiment, folder, overwrite=overwrite and is_main_process())
+    with held(folder):
+        run = open_run(experiment, folder, overwrite=overwrite and is_main_process())
+        return _run(run, experiment, lacking, effort, console)
+
+
+def _run(
+    run: RunFolder,
+    experiment: Experiment,
+    lacking: list[Finding],
+    effort: Effort,
+    console: Console,
+) -> Evidence:
     stages = _Stages(run, console, experiment.seed)
     with stages.stage("audit"):
         cohort = _audited(run, experiment, console)

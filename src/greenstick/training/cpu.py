@@ -19,7 +19,7 @@ class QuickDepthwise(nn.Conv2d):
 
     oneDNN's own data gradient of a strided one is 10 to 30 times slower than its forward pass:
     here it is a plain convolution of the gradient with zeros between its values. Its bfloat16
-    weight gradient of kernels wider than 3 is 2 to 8 times slower than in float32: here it is
+    weight gradient of kernels wider than 3 is 2 to 6 times slower than in float32: here it is
     taken in float32. Outside training on a CPU it is the convolution that it was.
     """
 

@@ -207,6 +207,20 @@ def test_a_class_beyond_the_list_of_names_is_refused(images: MakeImages, tmp_pat
     assert "0 fracture, 1 metal" in refused.value.remedy
 
 
+def test_a_class_goes_by_its_line_where_others_are_blank(
+    images: MakeImages, tmp_path: Path
+) -> None:
+    images("images/1.png", "images/2.png")
+    write(tmp_path / "labels/1.txt", "2 0.5 0.5 0.1 0.2")
+    write(tmp_path / "labels/2.txt", "")
+    write(tmp_path / "labels/classes.txt", "metal\n\nfracture\n\n")
+    boxes = import_cohort(tmp_path, import_settings(negative=["metal"])).table["boxes"].to_list()
+    assert [box["class"] for box in boxes[0]] == ["fracture"]
+    write(tmp_path / "labels/1.txt", "1 0.5 0.5 0.1 0.2")
+    with pytest.raises(GreenstickError, match="class 1, which is not in the list"):
+        import_cohort(tmp_path, import_settings(negative=["metal"]))
+
+
 @pytest.mark.parametrize(
     ("yaml", "match"),
     [

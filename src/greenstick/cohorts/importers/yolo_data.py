@@ -106,7 +106,8 @@ def _names_beside(folder: Path) -> dict[int, str]:
     for name in _NAME_FILES:
         if (folder / name).is_file():
             lines = read_text(folder / name).splitlines()
-            return dict(enumerate(line.strip() for line in lines if line.strip()))
+            # A class goes by its line, and a blank one names none.
+            return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     return {}
 
 
