@@ -358,7 +358,7 @@ def test_a_balanced_test_set_holds_as_many_with_as_without(tmp_path: Path) -> No
     counts = {n: split.filter(split=n)["label"].to_list() for n in ("train", "valid", "test")}
     assert (len(counts["test"]), sum(counts["test"])) == (20, 10)
     assert (len(counts["train"]), len(counts["valid"])) == (64, 16)
-    with pytest.raises(GreenstickError, match="with a fracture for 26 parts: 25"):
+    with pytest.raises(GreenstickError, match="with a fracture for balanced_test = 26: 25"):
         split_cohort(cohort, settings.model_copy(update={"balanced_test": 26}))
     with pytest.raises(GreenstickError, match="third fraction"):
         split_settings(balanced_test=10)

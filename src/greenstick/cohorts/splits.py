@@ -245,7 +245,12 @@ def _balanced(patients: pl.DataFrame, n: int, rng: np.random.Generator) -> NDArr
     """Choose n patients with and n without a fracture, at random."""
     chosen = np.zeros(patients.height, dtype=np.bool_)
     if n:
-        _check_classes(patients, n)
+        _check_classes(
+            patients,
+            n,
+            what=f"balanced_test = {n}",
+            remedy="Lower split.balanced_test; patients must be left to train on.",
+        )
         labels = patients["label"].to_numpy()
         for label in (0, 1):
             chosen[rng.choice(np.flatnonzero(labels == label), n, replace=False)] = True
@@ -333,13 +338,19 @@ def _spread(
     )
 
 
-def _check_classes(patients: pl.DataFrame, parts: int) -> None:
+def _check_classes(
+    patients: pl.DataFrame,
+    needed: int,
+    *,
+    what: str = "",
+    remedy: str = "Use fewer parts or folds, or more patients.",
+) -> None:
     for label, name in ((1, "with"), (0, "without")):
         n = patients.filter(pl.col("label") == label).height
-        if n < parts:
+        if n < needed:
             raise GreenstickError(
-                f"Too few patients {name} a fracture for {parts} parts: {n}.",
-                remedy="Use fewer parts or folds, or more patients.",
+                f"Too few patients {name} a fracture for {what or f'{needed} parts'}: {n}.",
+                remedy=remedy,
             )
 
 
