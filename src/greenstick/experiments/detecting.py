@@ -23,7 +23,7 @@ from greenstick.models.detector import Detector
 from greenstick.models.detector_backends import backend_of
 from greenstick.models.detector_checkpoint import save_detector
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings
-from greenstick.training.detection import fit_detector
+from greenstick.training.detection import DetectorFit, fit_detector
 from greenstick.training.facts import fingerprint
 from greenstick.training.keeper import TrainingProgress
 from greenstick.training.labels import box_class_names
@@ -102,47 +102,39 @@ def train_detector(
         in the folder.
     """
     with held(folder):
-        return _train(cohort, folder, settings, recipe, seed, trainer_flags, progress)
+        train, valid = split_of(cohort, "train"), split_of(cohort, "valid")
+        data = _data(train, valid, recipe, settings.classes)
+        fitted = fit_detector(
+            data,
+            recipe,
+            settings,
+            folder / "training",
+            seed=seed,
+            trainer_flags=trainer_flags,
+            progress=progress,
+        )
+        name = f"{folder.name}/{settings.backbone}"
+        card = _card(name, fitted.model, recipe, _learned(train, data))
+        return _conclude(folder, card, fitted, data, valid)
 
 
-def _train(
-    cohort: Cohort,
-    folder: Path,
-    settings: DetectorSettings,
-    recipe: Recipe,
-    seed: int,
-    trainer_flags: Mapping[str, Any] | None,
-    progress: Callable[[TrainingProgress], None] | None,
+def _data(train: Cohort, valid: Cohort, recipe: Recipe, classes: tuple[str, ...]) -> TrainingData:
+    store, px = open_pixel_store(canvas_px=recipe.canvas_px), recipe.canvas_px
+    sides = (
+        make_rows(store, rows.table, decode(rows, px), box_classes=classes)
+        for rows in (train, valid)
+    )
+    return TrainingData(store, *sides)
+
+
+def _conclude(
+    folder: Path, card: DetectorCard, fitted: DetectorFit, data: TrainingData, valid: Cohort
 ) -> DetectorResult:
-    store = open_pixel_store(canvas_px=recipe.canvas_px)
-    train, valid = split_of(cohort, "train"), split_of(cohort, "valid")
-    classes = settings.classes
-    data = TrainingData(
-        store,
-        *(
-            make_rows(store, rows.table, decode(rows, recipe.canvas_px), box_classes=classes)
-            for rows in (train, valid)
-        ),
-    )
-    fitted = fit_detector(
-        data,
-        recipe,
-        settings,
-        folder / "training",
-        seed=seed,
-        trainer_flags=trainer_flags,
-        progress=progress,
-    )
-    model = fitted.model
-    learned = TrainedOn(
-        fingerprint=fingerprint(data.train),
-        n_images=len(train),
-        n_patients=train.patients().n_unique(),
-        n_positive=int(train.table["label"].sum()),
-    )
-    card = _card(f"{folder.name}/{settings.backbone}", model, recipe, learned)
-    found = found_on(model, store, valid, data.valid.keys, card)
-    confidence = _confidence(valid, found, classes=classes)
+    """Choose on validation images from which score on a box is shown; write the checkpoint."""
+    store = open_pixel_store(canvas_px=card.canvas_px)
+    model, keys = fitted.model, data.valid.keys
+    found = found_on(model, store, valid, keys, card)
+    confidence = _confidence(valid, found, classes=card.detector.classes)
     point = CardOperatingPoint(
         threshold=confidence.threshold,
         rule=confidence.rule,
@@ -156,9 +148,18 @@ def _train(
         no_answer = error.message
     told = {"operating_points": (point,), "answer": answer}
     save_detector(folder, model, card.model_copy(update=told))
-    note_familiar(folder, store, data.train.keys, data.valid.keys, seen_px=card.seen_px)
-    best = float(fitted.history["valid_ap"][fitted.kept_epoch])
-    return DetectorResult(folder, best, fitted.kept_epoch, confidence, no_answer)
+    note_familiar(folder, store, data.train.keys, keys, seen_px=card.seen_px)
+    valid_ap = float(fitted.history["valid_ap"][fitted.kept_epoch])
+    return DetectorResult(folder, valid_ap, fitted.kept_epoch, confidence, no_answer)
+
+
+def _learned(train: Cohort, data: TrainingData) -> TrainedOn:
+    return TrainedOn(
+        fingerprint=fingerprint(data.train),
+        n_images=len(train),
+        n_patients=train.patients().n_unique(),
+        n_positive=int(train.table["label"].sum()),
+    )
 
 
 def _card(name: str, model: Detector, recipe: Recipe, learned: TrainedOn) -> DetectorCard:
