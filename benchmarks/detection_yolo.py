@@ -5,8 +5,9 @@ of its layers does not depend on what was learned. ``--model`` takes a trained o
 one image at a time on one thread of the CPU, with the same confidence and merging; ours in float32,
 in bfloat16 and, with ``--int8``, in integers, as ``greenstick export`` makes them. Two questions:
 does the same canvas give the same boxes, and how much processor time does each take from a file on
-(all threads of the process; other jobs of the machine hardly change it)? Run with
-``python benchmarks/detection_yolo.py`` (needs ``greenstick[yolo]``, which is AGPL-3.0).
+(all threads of the process; other jobs of the machine hardly change it)? With ``--own-threads``
+each takes as many threads as it does by itself, and time is the clock's: for idle machines.
+Run with ``python benchmarks/detection_yolo.py`` (needs ``greenstick[yolo]``, which is AGPL-3.0).
 """
 
 import argparse
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,28 +98,35 @@ def predict(yolo: Any, source: str | NDArray[np.uint8], size_px: int) -> Merged:
 class Ours:
     """From file to boxes as a reader does it; notes what each step takes."""
 
-    def __init__(self, folder: Path, card: DetectorCard, precision: Precision = "f32") -> None:
-        self.size_px = card.canvas_px
+    def __init__(
+        self,
+        folder: Path,
+        card: DetectorCard,
+        threads: int,
+        clock: Callable[[], float],
+        precision: Precision = "f32",
+    ) -> None:
+        self.size_px, self.clock = card.canvas_px, clock
         network = network_in(folder)
-        self.runtime = Runtime(network, card.canvas_px, threads=1, precision=precision)
+        self.runtime = Runtime(network, card.canvas_px, threads=threads, precision=precision)
         self.steps: dict[str, list[float]] = defaultdict(list)
 
     def on_canvas(self, canvas: NDArray[np.uint8]) -> Merged:
         """Find boxes on a canvas, in its pixels."""
-        begin = time.process_time()
+        begin = self.clock()
         values = self.runtime.values(canvas[None, None].astype(np.float32) / np.float32(255))
-        middle = time.process_time()
+        middle = self.clock()
         scores = 1 / (1 + np.exp(-values["logits"][0]))
         found = merge(values["boxes"][0], scores, iou=IOU, most=MOST, least=CONFIDENCE)
         self.steps["network"].append(middle - begin)
-        self.steps["merge"].append(time.process_time() - middle)
+        self.steps["merge"].append(self.clock() - middle)
         return found
 
     def __call__(self, path: Path) -> Merged:
         """Find boxes on a file, in pixels of the original."""
-        begin = time.process_time()
+        begin = self.clock()
         canvas, placement = fit(open_radiograph(path), self.size_px)
-        self.steps["decode and fit"].append(time.process_time() - begin)
+        self.steps["decode and fit"].append(self.clock() - begin)
         return on_original(self.on_canvas(canvas), placement)
 
 
@@ -158,8 +167,13 @@ def main() -> None:
     parser.add_argument("--backbone", default="yolov8n")
     parser.add_argument("--model", type=Path, help="a YOLOv8's folder of yours")
     parser.add_argument("--int8", action="store_true", help="quantize too (needs NNCF; minutes)")
+    parser.add_argument("--own-threads", action="store_true", help="as many as each takes itself")
     given = parser.parse_args()
-    torch.set_num_threads(1)
+    clock, threads = time.process_time, 1
+    if given.own_threads:
+        clock, threads = time.perf_counter, 0
+    else:
+        torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = given.model or Path(name)
         paths = pictures(Path(name), given.images)
@@ -168,32 +182,35 @@ def main() -> None:
         else:
             model, card = drawn(given.backbone, given.size, folder, paths)
         yolo = theirs(model, card.detector.backbone)
-        ways = {"float32": Ours(folder, card), "bfloat16": Ours(folder, card, "bf16")}
+        ways = {
+            "float32": Ours(folder, card, threads, clock),
+            "bfloat16": Ours(folder, card, threads, clock, "bf16"),
+        }
         if given.int8:
             films = Path(name) / "films"
             films.mkdir()
             for path in pictures(Path(name), given.images + 40)[given.images :]:
                 (films / path.name).symlink_to(path)
             export_model(folder, "openvino-int8", Path(name) / "int8", images=films)
-            ways["integers"] = Ours(Path(name) / "int8", card)
+            ways["integers"] = Ours(Path(name) / "int8", card, threads, clock)
         for how, ours in ways.items():
             print(f"{how}: {compare_boxes(ours, yolo, paths)}")
         times: dict[str, list[float]] = {way: [] for way in (*ways, "ultralytics")}
         for path in paths:
             for how, ours in ways.items():
-                begin = time.process_time()
+                begin = clock()
                 ours(path)
-                times[how].append(time.process_time() - begin)
-            begin = time.process_time()
+                times[how].append(clock() - begin)
+            begin = clock()
             predict(yolo, str(path), card.canvas_px)
-            times["ultralytics"].append(time.process_time() - begin)
+            times["ultralytics"].append(clock() - begin)
         report(times, ways)
 
 
 def report(times: dict[str, list[float]], ways: dict[str, Ours]) -> None:
     """Print medians in milliseconds, and how many times as fast ours is."""
     theirs = np.array(times["ultralytics"])
-    print(f"ultralytics: {1000 * np.median(theirs):.1f} ms")
+    print(f"ultralytics: {1000 * np.median(theirs):.1f} ms, {torch.get_num_threads()} threads")
     for how, ours in ways.items():
         steps = {name: 1000 * statistics.median(each) for name, each in ours.steps.items()}
         low, middle, high = np.quantile(theirs / times[how], [0.25, 0.5, 0.75])
