@@ -18,6 +18,7 @@ from greenstick.models.detector_settings import (
     DetectorSettings,
     read_detector_card,
 )
+from greenstick.models.familiar import learn_familiar, read_familiar, write_familiar
 from greenstick.models.settings import ClassifierSettings
 from greenstick.reading.boxes import compiled
 
@@ -96,6 +97,11 @@ def test_a_detector_is_exported_quantized_and_found_with(tmp_path: Path) -> None
         pixels = np.random.default_rng(n).integers(0, 255, (64, 64)).astype(np.uint8)
         Image.fromarray(pixels).save(tmp_path / "films" / f"{n}.png")
     canvas = np.asarray(Image.open(tmp_path / "films" / "0.png"))
+    films = [np.asarray(Image.open(path)) for path in (tmp_path / "films").iterdir()]
+    shown = np.stack(films)[:, None].astype(np.float32) / np.float32(255)
+    looks = compiled(folder, card)(shown).look
+    known = learn_familiar(looks, looks, chosen_on="valid")
+    write_familiar(folder, known)
     plain = compiled(folder, card)(canvas[None, None].astype(np.float32) / np.float32(255))
     for to, bound in (("openvino-bf16", 0.2), ("openvino-int8", 1.0)):
         if to == "openvino-int8":
@@ -106,6 +112,9 @@ def test_a_detector_is_exported_quantized_and_found_with(tmp_path: Path) -> None
         assert told.precision == ("bf16" if to == "openvino-bf16" else "f32")
         found = compiled(tmp_path / to, told)(canvas[None, None].astype(np.float32) / 255)
         np.testing.assert_allclose(found[1], plain[1], atol=bound)
+        seen_so, there = compiled(tmp_path / to, told)(shown).look, read_familiar(tmp_path / to)
+        assert np.median(there.distance(seen_so)) < 1.1 * np.median(known.distance(looks))
+        assert (there.distance(seen_so) > 1.5).mean() < 0.1
     for to in ("onnx", "torchscript"):
         with pytest.raises(GreenstickError, match="A detector is not exported to"):
             export_model(folder, to, tmp_path / to, images=tmp_path / "films")

@@ -5,7 +5,13 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 
 from greenstick.errors import GreenstickError
-from greenstick.models.familiar import FAMILIAR, learn_familiar, read_familiar, write_familiar
+from greenstick.models.familiar import (
+    FAMILIAR,
+    for_coarser,
+    learn_familiar,
+    read_familiar,
+    write_familiar,
+)
 
 
 def looks(n: int, seed: int) -> np.ndarray:
@@ -35,6 +41,21 @@ def test_more_channels_than_images_do_no_harm() -> None:
         dice.normal(size=(40, 200)), dice.normal(size=(40, 200)), chosen_on="valid"
     )
     assert known.distance(5 * dice.normal(size=(9, 200))).min() > 1.5
+
+
+def test_coarser_numbers_do_not_make_films_strange() -> None:
+    known = learn_familiar(looks(2000, 1), looks(2000, 2), false_alarms=0.05, chosen_on="valid")
+
+    def coarse(seen: np.ndarray, seed: int) -> np.ndarray:
+        dice = np.random.default_rng(seed)
+        return (seen + 9.0 + 0.3 * dice.normal(size=seen.shape)).astype(np.float32)
+
+    seen, others = looks(100, 3), looks(1000, 4)
+    assert known.distance(coarse(others, 5)).min() > 1
+    told = for_coarser(known, seen, coarse(seen, 6))
+    assert (told.distance(coarse(others, 5)) > 1).mean() == pytest.approx(0.05, abs=0.05)
+    assert told.distance(coarse(3.0 * others, 7)).mean() > 1
+    assert (told.far, told.false_alarms) == (known.far, known.false_alarms)
 
 
 def test_what_is_far_lies_beyond_films_as_other_machines_show_them() -> None:

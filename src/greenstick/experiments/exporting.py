@@ -23,7 +23,7 @@ from greenstick.models.export import export_onnx
 from greenstick.models.export_check import check_export
 from greenstick.models.export_openvino import export_int8, export_openvino
 from greenstick.models.export_torchscript import export_torchscript
-from greenstick.models.familiar import read_familiar, write_familiar
+from greenstick.models.familiar import for_coarser, read_familiar, write_familiar
 from greenstick.models.tiles import tile_corners
 from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.opening import open_region
@@ -31,10 +31,13 @@ from greenstick.radiographs.region import Region
 from greenstick.reading.finding import walk
 from greenstick.reading.reader import find_model
 from greenstick.reading.region import REGION, copy_region
+from greenstick.reading.runtime import Runtime
 
 Format = Literal["onnx", "openvino", "openvino-bf16", "openvino-int8", "torchscript"]
 _ENDINGS: dict[str, str] = {"onnx": "onnx", "torchscript": "pt"}
 _CHECKED, _QUANTIZED = 16, 300
+#: Fewer images do not say how far coarser numbers see them off.
+_FEWEST = 10
 #: A logit may differ by no more than this; coarser numbers are measured, not limited.
 _TOLERANCE = 1e-3
 _COARSE = ("openvino-bf16", "openvino-int8")
@@ -105,6 +108,7 @@ def export_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     size = card.canvas_px
     canvases, where = _canvases(folder, size, images, "valid", _CHECKED)
+    seen = canvases
     if to == "onnx":
         export_onnx(network, size, path)
     elif to in ("openvino", "openvino-bf16"):
@@ -112,12 +116,13 @@ def export_model(
     elif to == "torchscript":
         export_torchscript(network, size, path)
     else:
-        export_int8(network, size, path, _canvases(folder, size, images, "train", _QUANTIZED)[0])
+        seen = _canvases(folder, size, images, "train", _QUANTIZED)[0]
+        export_int8(network, size, path, seen)
     held = to not in _COARSE
     differences = _checked(path, network, canvases, card.precision, held=held)
     write_card(path.parent, card)
     copy_region(folder / REGION, path.parent)
-    _copy_familiar(folder, path.parent)
+    _copy_familiar(folder, path, seen, card.precision, held=held)
     return Exported(path, differences, len(canvases), where)
 
 
@@ -158,14 +163,29 @@ def _export_detector(folder: Path, to: str, output: Path, images: Path | None) -
     held = to not in _COARSE and not network.sets
     differences = _checked(path, network, seen[:_CHECKED], card.precision, held=held)
     write_card(output, card)
-    _copy_familiar(folder, output)
+    _copy_familiar(folder, path, seen, card.precision, held=to not in _COARSE)
     return Exported(path, differences, min(len(seen), _CHECKED), where)
 
 
-def _copy_familiar(folder: Path, output: Path) -> None:
+def _copy_familiar(
+    folder: Path, path: Path, canvases: NDArray[np.uint8], precision: Precision, *, held: bool
+) -> None:
+    """Bring what is familiar along; told anew by familiar canvases where numbers are coarser."""
     known = read_familiar(folder)
-    if known is not None:
-        write_familiar(output, known)
+    if known is None:
+        return
+    if not held and len(canvases) >= _FEWEST:
+        before, after = _looks(folder / NETWORK, canvases), _looks(path, canvases, precision)
+        known = for_coarser(known, before, after)
+    write_familiar(path.parent, known)
+
+
+def _looks(
+    network: Path, canvases: NDArray[np.uint8], precision: Precision = "f32"
+) -> NDArray[np.float32]:
+    runtime = Runtime(network, canvases.shape[-1], precision=precision, only="look")
+    images = (canvas[None, None].astype(np.float32) / np.float32(255.0) for canvas in canvases)
+    return np.concatenate([runtime.values(image)["look"] for image in images])
 
 
 def _checked(

@@ -115,6 +115,24 @@ def learn_familiar(
     return replace(known, threshold=threshold, far=far)
 
 
+def for_coarser(known: Familiar, looks: Floats, coarser: Floats) -> Familiar:
+    """Return what is familiar to the same network in coarser numbers, which see all a bit off.
+
+    What they see off on average is taken away, and the threshold grows as the distances of these
+    images do.
+
+    Parameters
+    ----------
+    known
+        What is familiar to the network.
+    looks, coarser
+        (n, D), n of ten or more: how familiar images look to it, and how in coarser numbers.
+    """
+    moved = replace(known, mean=known.mean + (coarser - looks).mean(axis=0))
+    growth = float(np.median(moved.distance(coarser)) / np.median(known.distance(looks)))
+    return replace(moved, threshold=known.threshold * max(growth, 1.0))
+
+
 def write_familiar(folder: Path, known: Familiar) -> None:
     """Write what is familiar into a model folder."""
     facts = {
