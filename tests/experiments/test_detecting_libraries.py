@@ -75,8 +75,9 @@ def test_it_is_trained_and_says_whose_it_is(
     backend = backend_of(backbone)
     needs(backend.package)
     monkeypatch.setenv("GREENSTICK_CACHE", str(tmp_path / "cache"))
-    # Exports have a test of their own.
+    # Exports, and what looks at films by them, have tests of their own.
     monkeypatch.setattr(detecting, "save_detector", partial(save_detector, onnx=False))
+    monkeypatch.setattr(detecting, "note_familiar", lambda *_, **__: None)
     words = ["detector", "train", str(squares), "-o", str(tmp_path / "boxes")]
     words += ["--backbone", backbone, "--weights", "none"]
     for name, value in SETTINGS.items():
