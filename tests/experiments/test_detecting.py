@@ -109,6 +109,15 @@ def train_on(
     return folder
 
 
+def test_another_detector_is_not_replaced_unasked(trained: Path, squares: Path) -> None:
+    before = (trained / "model.safetensors").read_bytes()
+    with pytest.raises(GreenstickError, match="holds a detector of other settings"):
+        train_on(squares, trained, epochs=8)
+    assert (trained / "model.safetensors").read_bytes() == before
+    train_on(squares, trained, epochs=7)  # the same one is there already
+    assert (trained / "model.safetensors").read_bytes() == before
+
+
 def test_recipes_are_set_by_name() -> None:
     recipe = detector_recipe({"epochs": "3", "augmentation.flip_vertical": "true"})
     assert recipe.epochs == 3

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from greenstick.cli.common import AsJson, CohortFile, app, pairs_of, resumable
+from greenstick.cli.common import AsJson, CohortFile, Overwrite, app, pairs_of, resumable
 
 detector_app = typer.Typer(help="Train detectors, and find boxes with them.", no_args_is_help=True)
 app.add_typer(detector_app, name="detector")
@@ -38,6 +38,7 @@ def detector_train(
         typer.Option("--set", help="NAME=VALUE: a setting of the recipe (repeatable)."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of training.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train on the split 'train', stop by 'valid'. A stopped training goes on where it was."""
     from greenstick.cohorts.checked import checked
@@ -63,7 +64,9 @@ def detector_train(
     with bar(status, "Decoding") as progress:
         decode(table, how.canvas_px, progress)
     with training_bar(status, "Training", figure="AP@0.5") as training:
-        result = train_detector(table, output, settings, how, seed=seed, progress=training)
+        result = train_detector(
+            table, output, settings, how, seed=seed, overwrite=overwrite, progress=training
+        )
     typer.echo(
         f"{output}: AP@0.5 {result.valid_ap:.3f} on validation, epoch {result.kept_epoch + 1}; "
         f"boxes are shown from {result.confidence.threshold:.3g}.\n"

@@ -24,12 +24,13 @@ from greenstick.models.detector_backends import backend_of
 from greenstick.models.detector_checkpoint import save_detector
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings
 from greenstick.training.detection import DetectorFit, fit_detector
-from greenstick.training.facts import fingerprint
+from greenstick.training.facts import fingerprint, holds_another, identify
 from greenstick.training.keeper import TrainingProgress
 from greenstick.training.labels import box_class_names
 from greenstick.training.recipe import Recipe
 from greenstick.training.samples import TrainingData, make_rows
 
+_TRAINING = "training"
 #: What differs from a classifier's recipe unless it is set.
 DEFAULTS: dict[str, Any] = {"canvas_px": 416, "epochs": 30, "batch_size": 16, "lr": 1e-3}
 
@@ -87,6 +88,7 @@ def train_detector(
     recipe: Recipe,
     *,
     seed: int = 0,
+    overwrite: bool = False,
     trainer_flags: Mapping[str, Any] | None = None,
     progress: Callable[[TrainingProgress], None] | None = None,
 ) -> DetectorResult:
@@ -98,17 +100,20 @@ def train_detector(
     Raises
     ------
     GreenstickError
-        Where a split or its boxes are missing, an image cannot be read, or another process works
-        in the folder.
+        Where a split or its boxes are missing, an image cannot be read, the folder holds a
+        detector of other settings, images or seed (unless it may be ``overwrite``-n), or another
+        process works there.
     """
     with held(folder):
         train, valid = split_of(cohort, "train"), split_of(cohort, "valid")
         data = _data(train, valid, recipe, settings.classes)
+        if not overwrite:
+            _refuse_another(folder, identify(data, recipe, settings, seed))
         fitted = fit_detector(
             data,
             recipe,
             settings,
-            folder / "training",
+            folder / _TRAINING,
             seed=seed,
             trainer_flags=trainer_flags,
             progress=progress,
@@ -116,6 +121,14 @@ def train_detector(
         name = f"{folder.name}/{settings.backbone}"
         card = _card(name, fitted.model, recipe, _learned(train, data))
         return _conclude(folder, card, fitted, data, valid)
+
+
+def _refuse_another(folder: Path, identity: str) -> None:
+    if holds_another(folder / _TRAINING, identity):
+        raise GreenstickError(
+            f"{folder} holds a detector of other settings, images or seed, or one half trained.",
+            remedy="Choose another folder, or replace it with --overwrite.",
+        )
 
 
 def _data(train: Cohort, valid: Cohort, recipe: Recipe, classes: tuple[str, ...]) -> TrainingData:

@@ -53,6 +53,11 @@ def read_facts(folder: Path, identity: str) -> Facts | None:
     return facts if facts.identity == identity else None
 
 
+def holds_another(folder: Path, identity: str) -> bool:
+    """Tell whether a folder holds a fit of other settings, data or seed, finished or not."""
+    return (folder / FACTS).is_file() and read_facts(folder, identity) is None
+
+
 def write_facts(folder: Path, facts: Facts) -> Facts:
     """Write the facts, whole or not at all, and return them."""
     write_text(facts.model_dump_json(indent=2) + "\n", folder / FACTS)
