@@ -12,6 +12,7 @@ from torch import nn
 
 from greenstick.cohorts.cohort import read_cohort
 from greenstick.errors import GreenstickError
+from greenstick.experiments.familiarity import bring_familiar
 from greenstick.experiments.regions import regions_of
 from greenstick.models.card import CARD, NETWORK, Precision, write_card
 from greenstick.models.checkpoint import load_checkpoint
@@ -23,7 +24,6 @@ from greenstick.models.export import export_onnx
 from greenstick.models.export_check import check_export
 from greenstick.models.export_openvino import export_int8, export_openvino
 from greenstick.models.export_torchscript import export_torchscript
-from greenstick.models.familiar import for_coarser, read_familiar, write_familiar
 from greenstick.models.tiles import tile_corners
 from greenstick.radiographs.canvas import fit
 from greenstick.radiographs.opening import open_region
@@ -31,13 +31,10 @@ from greenstick.radiographs.region import Region
 from greenstick.reading.finding import walk
 from greenstick.reading.reader import find_model
 from greenstick.reading.region import REGION, copy_region
-from greenstick.reading.runtime import Runtime
 
 Format = Literal["onnx", "openvino", "openvino-bf16", "openvino-int8", "torchscript"]
 _ENDINGS: dict[str, str] = {"onnx": "onnx", "torchscript": "pt"}
 _CHECKED, _QUANTIZED = 16, 300
-#: Fewer images do not say how far coarser numbers see them off.
-_FEWEST = 10
 #: A logit may differ by no more than this; coarser numbers are measured, not limited.
 _TOLERANCE = 1e-3
 _COARSE = ("openvino-bf16", "openvino-int8")
@@ -122,7 +119,7 @@ def export_model(
     differences = _checked(path, network, canvases, card.precision, held=held)
     write_card(path.parent, card)
     copy_region(folder / REGION, path.parent)
-    _copy_familiar(folder, path, seen, card.precision, held=held)
+    bring_familiar(folder, path, seen if to in _COARSE else None, card.precision)
     return Exported(path, differences, len(canvases), where)
 
 
@@ -163,29 +160,8 @@ def _export_detector(folder: Path, to: str, output: Path, images: Path | None) -
     held = to not in _COARSE and not network.sets
     differences = _checked(path, network, seen[:_CHECKED], card.precision, held=held)
     write_card(output, card)
-    _copy_familiar(folder, path, seen, card.precision, held=to not in _COARSE)
+    bring_familiar(folder, path, seen if to in _COARSE else None, card.precision)
     return Exported(path, differences, min(len(seen), _CHECKED), where)
-
-
-def _copy_familiar(
-    folder: Path, path: Path, canvases: NDArray[np.uint8], precision: Precision, *, held: bool
-) -> None:
-    """Bring what is familiar along; told anew by familiar canvases where numbers are coarser."""
-    known = read_familiar(folder)
-    if known is None:
-        return
-    if not held and len(canvases) >= _FEWEST:
-        before, after = _looks(folder / NETWORK, canvases), _looks(path, canvases, precision)
-        known = for_coarser(known, before, after)
-    write_familiar(path.parent, known)
-
-
-def _looks(
-    network: Path, canvases: NDArray[np.uint8], precision: Precision = "f32"
-) -> NDArray[np.float32]:
-    runtime = Runtime(network, canvases.shape[-1], precision=precision, only="look")
-    images = (canvas[None, None].astype(np.float32) / np.float32(255.0) for canvas in canvases)
-    return np.concatenate([runtime.values(image)["look"] for image in images])
 
 
 def _checked(

@@ -9,8 +9,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from greenstick.cohorts.pixels import PixelStore
-from greenstick.models.card import NETWORK
-from greenstick.models.familiar import FAMILIAR, learn_familiar, write_familiar
+from greenstick.models.card import NETWORK, Precision
+from greenstick.models.familiar import (
+    FAMILIAR,
+    for_coarser,
+    learn_familiar,
+    read_familiar,
+    write_familiar,
+)
 from greenstick.models.tiles import tile_corners
 from greenstick.reading.runtime import Runtime
 
@@ -45,11 +51,11 @@ def note_familiar(
         Side of the tiles that a detector sees one by one; 0: it sees whole canvases.
     """
     (folder / FAMILIAR).unlink(missing_ok=True)  # of an earlier model in the same place
-    look = _Look(folder, store, seen_px or store.canvas_px)
+    look = _Look(folder / NETWORK, seen_px or store.canvas_px)
     if not look.is_told:
         return
     dice = np.random.default_rng(0)
-    learned, held = (_looks(look, _some(keys), dice) for keys in (train, valid))
+    learned, held = (_looks(look, store, _some(keys), dice) for keys in (train, valid))
     if min(len(learned.plain), len(held.plain)) < _FEWEST:
         return
     known = learn_familiar(
@@ -61,6 +67,31 @@ def note_familiar(
     write_familiar(folder, known)
 
 
+def bring_familiar(
+    folder: Path, network: Path, canvases: NDArray[np.uint8] | None, precision: Precision
+) -> None:
+    """Bring what is familiar to a model along to an export of its network.
+
+    Parameters
+    ----------
+    folder, network
+        The model's folder, and the exported file, in whose folder it is written.
+    canvases
+        uint8 (n, S, S): familiar ones, by which coarser numbers are told anew; None for exact ones.
+    precision
+        What the export computes in.
+    """
+    known = read_familiar(folder)
+    if known is None:
+        return
+    if canvases is not None and len(canvases) >= _FEWEST:
+        px = canvases.shape[-1]
+        ways = _Look(folder / NETWORK, px), _Look(network, px, precision)
+        looks, coarser = (np.stack([look(_image(one)) for one in canvases]) for look in ways)
+        known = for_coarser(known, looks, coarser)
+    write_familiar(network.parent, known)
+
+
 @dataclass(frozen=True, eq=False)
 class _Looks:
     plain: Floats
@@ -68,17 +99,12 @@ class _Looks:
 
 
 class _Look:
-    """How an image of the store looks to a network: the mean of its tiles' looks."""
+    """How an image looks to a network: the mean of its tiles' looks."""
 
-    def __init__(self, folder: Path, store: PixelStore, seen_px: int) -> None:
-        self._runtime = Runtime(folder / NETWORK, seen_px, only="look")
-        self._store, self._px = store, seen_px
+    def __init__(self, network: Path, seen_px: int, precision: Precision = "f32") -> None:
+        self._runtime = Runtime(network, seen_px, precision=precision, only="look")
+        self._px = seen_px
         self.is_told = "look" in self._runtime.outputs
-
-    def image(self, key: bytes) -> Floats:
-        """Return an image, (1, 1, S, S) in [0, 1]."""
-        canvas = self._store.gather([key])[:, None].astype(np.float32)
-        return np.asarray(canvas / np.float32(255.0), np.float32)
 
     def __call__(self, image: Floats) -> Floats:
         """Return how it looks, (D,)."""
@@ -97,11 +123,18 @@ def _some(keys: Sequence[bytes]) -> Sequence[bytes]:
     return some
 
 
-def _looks(look: _Look, keys: Sequence[bytes], dice: np.random.Generator) -> _Looks:
+def _image(canvas: NDArray[np.uint8]) -> Floats:
+    """Return a canvas (S, S) as a network's input, (1, 1, S, S) in [0, 1]."""
+    return np.asarray(canvas[None, None].astype(np.float32) / np.float32(255.0), np.float32)
+
+
+def _looks(
+    look: _Look, store: PixelStore, keys: Sequence[bytes], dice: np.random.Generator
+) -> _Looks:
     plain: list[Floats] = []
     varied: list[Floats] = []
     for key in keys:
-        image = look.image(key)
+        image = _image(store.gather([key])[0])
         plain.append(look(image))
         varied.append(look(_vary(image, dice)))
     return _Looks(np.array(plain, np.float32), np.array(varied, np.float32))

@@ -20,6 +20,20 @@ def _hgnet(width: int, blocks: int, layers: int, stem: tuple[int, int]) -> dict[
     }
 
 
+#: What tests' tiny detectors have in common.
+_TINY: dict[str, Any] = {
+    "d_model": 32,
+    "encoder_hidden_dim": 32,
+    "encoder_ffn_dim": 32,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "decoder_in_channels": [32, 32, 32],
+    "decoder_ffn_dim": 32,
+    "decoder_layers": 2,
+    "hidden_expansion": 0.5,
+    "num_queries": 20,
+    "num_denoising": 8,
+}
 #: Settings of backbone and detector that differ from the library's own; and tiny ones for tests.
 PLANS: dict[str, dict[str, dict[str, Any]]] = {
     "dfine_n": {
@@ -75,20 +89,10 @@ PLANS: dict[str, dict[str, dict[str, Any]]] = {
     "dfine_test": {
         "backbone": _hgnet(16, 1, 1, (8, 8)),
         "detector": {
-            "d_model": 32,
-            "encoder_hidden_dim": 32,
+            **_TINY,
             "encoder_in_channels": [64, 128, 256],
-            "encoder_ffn_dim": 32,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 2,
-            "decoder_in_channels": [32, 32, 32],
             "decoder_n_points": [2, 2, 2],
-            "decoder_ffn_dim": 32,
-            "decoder_layers": 2,
             "depth_mult": 0.34,
-            "hidden_expansion": 0.5,
-            "num_queries": 20,
-            "num_denoising": 8,
         },
     },
     "rtdetr_test": {
@@ -99,19 +103,6 @@ PLANS: dict[str, dict[str, dict[str, Any]]] = {
             "layer_type": "basic",
             "out_indices": [2, 3, 4],
         },
-        "detector": {
-            "d_model": 32,
-            "encoder_hidden_dim": 32,
-            "encoder_in_channels": [16, 32, 64],
-            "encoder_ffn_dim": 32,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 2,
-            "decoder_in_channels": [32, 32, 32],
-            "decoder_ffn_dim": 32,
-            "decoder_layers": 2,
-            "hidden_expansion": 0.5,
-            "num_queries": 20,
-            "num_denoising": 8,
-        },
+        "detector": {**_TINY, "encoder_in_channels": [16, 32, 64]},
     },
 }
