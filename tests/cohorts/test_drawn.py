@@ -1,5 +1,6 @@
 """Drawn cohorts as files."""
 
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,29 @@ def test_the_same_files_for_any_number_of_workers(drawn: Cohort, tmp_path: Path)
     assert few.table.equals(drawn.table.head(9))
     for one, other in zip(few.paths(), drawn.paths(), strict=False):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_processes_draw_the_same_files(
+    drawn: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenstick.cohorts.drawn._MANY", 1)
+    path = write_phantom_cohort(
+        tmp_path / "two", 6, seed=3, size_px=SIZE, workers=2, processes=True
+    )
+    few = read_cohort(path)
+    assert few.table["image"].equals(drawn.table["image"].head(6))
+    for one, other in zip(few.paths(), drawn.paths(), strict=False):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_lost_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(*_: object) -> None:
+        raise BrokenProcessPool("a child was killed")
+
+    monkeypatch.setattr("greenstick.cohorts.drawn._draw", lose)
+    with pytest.raises(GreenstickError, match="ended by the system"):
+        write_phantom_cohort(tmp_path / "lost", 3, size_px=SIZE)
+    assert not (tmp_path / "lost" / "cohort.parquet").exists()
 
 
 def test_progress_is_told_to_the_end(tmp_path: Path) -> None:

@@ -43,6 +43,6 @@ def phantom(
 
     with bar(status, "Drawing radiographs") as progress:
         path = write_phantom_cohort(
-            output, number, seed=seed, overwrite=overwrite, progress=progress
+            output, number, seed=seed, overwrite=overwrite, processes=True, progress=progress
         )
     typer.echo(f"{path}\nEvery picture is drawn; none is of a patient.")

@@ -10,6 +10,7 @@ from greenstick.experiments.concluding import Concluded
 from greenstick.experiments.jobs import Done, read_done
 from greenstick.experiments.run_folder import RunFolder
 from greenstick.models.loading import load_scorer
+from greenstick.training.cpu import kept_memory
 from greenstick.training.predict import score
 
 SCHEMA = {
@@ -54,9 +55,10 @@ def _seconds(members: list[Done | None]) -> float:
 def _ms_per_image(run: RunFolder, concluded: Concluded) -> float:
     """Measure the fold's model as readers run it, mirror image and all, but for their runtime."""
     model, card = load_scorer(run.model(concluded.fold.name))
+    model = model.to(memory_format=torch.channels_last)  # as it was trained
     images = torch.zeros(_BATCH, 1, card.canvas_px, card.canvas_px)
     seconds = []
-    with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
         for _ in range(_ROUNDS + 1):  # the first round sets up
             start = time.perf_counter()
             score(model, images, flip_average=card.flip_average)

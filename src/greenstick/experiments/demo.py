@@ -25,7 +25,9 @@ def demo_experiment(
     drawings = folder.with_name(f"{folder.name}-cohort")
     path = drawings / "cohort.parquet"
     if not path.is_file() or len(read_cohort(path)) != images:
-        write_phantom_cohort(drawings, images, seed=0, overwrite=True, progress=progress)
+        write_phantom_cohort(
+            drawings, images, seed=0, overwrite=True, processes=True, progress=progress
+        )
     settings = {
         "split": {"method": "holdout", "fractions": (0.6, 0.2, 0.2)},
         "recipe": {

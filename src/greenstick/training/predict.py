@@ -12,6 +12,7 @@ from greenstick.cohorts.pixels import PixelStore
 from greenstick.models.classifier import Classifier, Prediction
 from greenstick.models.departures import Departures
 from greenstick.models.ensemble import Ensemble, JointPrediction
+from greenstick.training.cpu import kept_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +64,13 @@ def predict(
     model.eval()
     device = next(model.parameters()).device
     parts: list[tuple[NDArray[np.float32], ...]] = []
-    for start in range(0, len(keys), batch):
-        canvases = torch.from_numpy(store.gather(keys[start : start + batch])).to(device)
-        with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
+        for start in range(0, len(keys), batch):
+            canvases = torch.from_numpy(store.gather(keys[start : start + batch])).to(device)
             prediction = score(model, to_images(canvases), flip_average=flip_average)
-        parts.append(tuple(values.float().cpu().numpy() for values in prediction))
-        if progress is not None:
-            progress(min(start + batch, len(keys)), len(keys))
+            parts.append(tuple(values.float().cpu().numpy() for values in prediction))
+            if progress is not None:
+                progress(min(start + batch, len(keys)), len(keys))
     if not parts:
         classes = 1 if isinstance(model, Departures) else len(model.settings.classes)
         return Predictions(
