@@ -1,14 +1,31 @@
 """Files that are there whole or not at all, whatever is killed meanwhile."""
 
+import errno
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 #: How polars tells of a full or closed disk, within an error that has no number.
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file to read its bytes.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be opened, or is a pipe, a socket or a device, which may have no end.
+    """
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise OSError(errno.EINVAL, "not a file of its own")
+    return path.open("rb")
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:

@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 import pickle
 import resource
 import signal
@@ -96,10 +97,12 @@ def test_unreadable_files_are_named_and_the_rest_go_on(tmp_path):
     truncated.write_bytes(good[0].read_bytes()[:900])
     text = tmp_path / "text.jpg"
     text.write_text("no image")
-    paths = [good[0], tmp_path / "missing.png", truncated, text, tmp_path, good[1]]
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    paths = [good[0], tmp_path / "missing.png", truncated, text, tmp_path, pipe, good[1]]
     added = open_pixel_store(tmp_path / "cache", 32).add(paths)
-    assert [key is None for key in added.keys] == [False, True, True, True, True, False]
-    assert [one.index for one in added.unreadable] == [1, 2, 3, 4]
+    assert [key is None for key in added.keys] == [False, *[True] * 5, False]
+    assert [one.index for one in added.unreadable] == [1, 2, 3, 4, 5]
     assert all(one.reason and "\n" not in one.reason for one in added.unreadable)
 
 

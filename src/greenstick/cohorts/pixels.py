@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenstick.errors import GreenstickError
+from greenstick.files import open_plain
 from greenstick.radiographs.canvas import Placement, fit, place
 from greenstick.radiographs.opening import open_region
 from greenstick.radiographs.region import Region
@@ -121,7 +122,7 @@ class PixelStore:
 
     def key(self, path: Path, region: Region | None = None) -> bytes:
         """Return the key of a file's content, or of a region of it, on this canvas."""
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             digest = hashlib.file_digest(
                 file, lambda: hashlib.blake2b(digest_size=_DIGEST_BYTES)
             ).digest()

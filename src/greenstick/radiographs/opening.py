@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from greenstick.errors import GreenstickError
+from greenstick.files import open_plain
 from greenstick.radiographs.dicom import open_dicom
 from greenstick.radiographs.nifti import open_nifti
 from greenstick.radiographs.radiograph import Radiograph
@@ -114,9 +115,7 @@ def open_region(
 
 def _first_bytes(path: Path) -> bytes:
     try:
-        if path.is_fifo() or path.is_socket() or path.is_char_device():
-            raise GreenstickError(f"{path} is not a file of its own.", remedy="Give a file.")
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(_SNIFF_BYTES)
     except (FileNotFoundError, ValueError):  # ValueError: a zero byte, which no name has
         raise GreenstickError(f"There is no file {path}.", remedy="Check the path.") from None

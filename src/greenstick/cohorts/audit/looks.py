@@ -1,9 +1,7 @@
 """Look at every image once: read, digest, decode, and keep a thumbnail of it."""
 
-import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from greenstick.errors import GreenstickError
+from greenstick.files import open_plain
 from greenstick.radiographs.opening import open_radiograph
 
 #: Side of the thumbnails that copies are searched and verified on.
@@ -100,9 +99,8 @@ def look_at(path: Path) -> Look:
 
 
 def _content(path: Path) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):  # of a pipe there would be no end
-        raise OSError(errno.EINVAL, "not a file of its own")
-    return path.read_bytes()
+    with open_plain(path) as file:
+        return file.read()
 
 
 def _without_name(message: str, path: Path) -> str:
