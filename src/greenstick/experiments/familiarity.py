@@ -18,6 +18,7 @@ from greenstick.models.familiar import (
     write_familiar,
 )
 from greenstick.models.tiles import tile_corners
+from greenstick.radiographs.canvas import as_images
 from greenstick.reading.runtime import Runtime
 
 #: Enough to know the training images' looks; a reader's time is not spent on more.
@@ -87,7 +88,9 @@ def bring_familiar(
     if canvases is not None and len(canvases) >= _FEWEST:
         px = canvases.shape[-1]
         ways = _Look(folder / NETWORK, px), _Look(network, px, precision)
-        looks, coarser = (np.stack([look(_image(one)) for one in canvases]) for look in ways)
+        looks, coarser = (
+            np.stack([look(as_images(one[None])) for one in canvases]) for look in ways
+        )
         known = for_coarser(known, looks, coarser)
     write_familiar(network.parent, known)
 
@@ -123,18 +126,13 @@ def _some(keys: Sequence[bytes]) -> Sequence[bytes]:
     return some
 
 
-def _image(canvas: NDArray[np.uint8]) -> Floats:
-    """Return a canvas (S, S) as a network's input, (1, 1, S, S) in [0, 1]."""
-    return np.asarray(canvas[None, None].astype(np.float32) / np.float32(255.0), np.float32)
-
-
 def _looks(
     look: _Look, store: PixelStore, keys: Sequence[bytes], dice: np.random.Generator
 ) -> _Looks:
     plain: list[Floats] = []
     varied: list[Floats] = []
     for key in keys:
-        image = _image(store.gather([key])[0])
+        image = as_images(store.gather([key]))
         plain.append(look(image))
         varied.append(look(_vary(image, dice)))
     return _Looks(np.array(plain, np.float32), np.array(varied, np.float32))

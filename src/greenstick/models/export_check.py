@@ -11,6 +11,7 @@ from torch import nn
 from greenstick.models.card import Precision
 from greenstick.models.export import quiet
 from greenstick.openvino_core import openvino_core
+from greenstick.radiographs.canvas import as_images
 
 Floats = NDArray[np.float32]
 #: One image and the outputs' names in order, to the outputs.
@@ -45,7 +46,7 @@ def check_export(
     run = _runner(Path(path), precision)
     differences: dict[str, float] = {}
     for canvas in canvases:
-        image = canvas[None, None].astype(np.float32) / np.float32(255.0)
+        image = as_images(canvas[None])
         with torch.inference_mode():
             expected = model(torch.from_numpy(image).to(next(model.parameters()).device))
         found = run(image, expected._fields)

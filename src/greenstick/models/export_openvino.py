@@ -14,6 +14,7 @@ from torch import nn
 from greenstick.errors import GreenstickError
 from greenstick.models.export import export_onnx, quiet
 from greenstick.openvino_core import openvino_core
+from greenstick.radiographs.canvas import as_images
 
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
 _NO_OPERATION = ("Constant", "Parameter")
@@ -132,7 +133,7 @@ def _in_float(network: Any) -> list[str]:
 
 
 def _as_input(canvas: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    return {"images": canvas[None, None].astype(np.float32) / np.float32(255.0)}
+    return {"images": as_images(canvas[None])}
 
 
 def _convert(model: nn.Module, canvas_px: int, outputs: Sequence[str]) -> Any:

@@ -11,7 +11,7 @@ from scipy.special import expit
 from greenstick.models.cells import mean_with_mirror
 from greenstick.models.merging import Merged, merge
 from greenstick.models.tiles import cut_by_seam, tile_corners
-from greenstick.radiographs.canvas import Placement
+from greenstick.radiographs.canvas import Placement, as_images
 
 Floats = NDArray[np.floating]
 
@@ -103,7 +103,7 @@ def find_on(canvases: NDArray[np.uint8], network: Network, manner: Manner) -> Fi
 
 
 def _say(part: NDArray[np.uint8], network: Network, *, flip: bool) -> Said:
-    images = part[:, None].astype(np.float32) / np.float32(255.0)
+    images = as_images(part)
     said = network(np.ascontiguousarray(images))
     if not flip:
         return said

@@ -156,6 +156,11 @@ def fit(
     return canvas, placement
 
 
+def as_images(canvases: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return canvases, uint8 (n, S, S), as networks take them: float32 (n, 1, S, S) in [0, 1]."""
+    return np.asarray(canvases[:, None].astype(np.float32) / np.float32(255.0), np.float32)
+
+
 def _covered(
     radiograph: Radiograph, placement: Placement
 ) -> tuple[Image.Image, tuple[float, float, float, float] | None]:

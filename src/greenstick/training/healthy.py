@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from greenstick.errors import GreenstickError
+from greenstick.radiographs.canvas import as_images
 from greenstick.training.samples import Source
 
 #: Blocks of this side (px) are told apart by their brightness.
@@ -60,7 +61,7 @@ class HealthyBone:
             _turned(_piece(canvas, self.blocks[at], crop_px, int(rng.choice(scales)), rng), rng)
             for canvas, at in zip(canvases, chosen, strict=True)
         ]
-        return torch.from_numpy(np.stack(pieces)[:, None].astype(np.float32) / np.float32(255.0))
+        return torch.from_numpy(as_images(np.stack(pieces)))
 
 
 def find_healthy_bone(
