@@ -73,6 +73,7 @@ def test_both_scores_become_one(
     words = ["detector", "fuse", str(films), "--classifier", str(classifier.parent.parent)]
     result = CliRunner().invoke(app, [*words, "--detector", str(detector), "-o", str(out)])
     assert result.exit_code == 0, result.output
+    assert "only 4 images are of the rarer label" in result.output
     reader = Reader(classifier, boxes_from=detector, threads=1)
     apart = [reader(films.parent / f"{i}.png") for i in range(N)]
     first = np.array([one.probability for one in apart], float)

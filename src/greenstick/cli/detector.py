@@ -156,7 +156,7 @@ def detector_fuse(
     """Make one probability of two: fitted on the split 'valid', tried on 'test'."""
     from greenstick.cohorts.cohort import read_cohort
     from greenstick.experiments.bars import bar
-    from greenstick.experiments.fusing import SCORES, fuse_models
+    from greenstick.experiments.fusing import FEW, SCORES, fuse_models
     from greenstick.reports.terminal import status
 
     table = read_cohort(cohort)
@@ -169,6 +169,11 @@ def detector_fuse(
         typer.echo(f"{name}: {auroc}")
     if made.unread:
         typer.echo(f"{made.unread} images were not read, and took no part.")
+    if made.rarer < FEW:
+        typer.echo(
+            f"Fitted where only {made.rarer} images are of the rarer label: which score to trust "
+            f"more is then mostly chance. {FEW} and more are better."
+        )
     typer.echo(
         f"{output}: read with it by 'greenstick read PATH --model {output}'.\n"
         f"Next: greenstick compare {output / SCORES} -o {output}"

@@ -31,6 +31,8 @@ _SPLITS = "splits.parquet"  # of a run: what its models were trained on
 #: The test scores: of the classifier, of the detector's best box, and of both as one.
 SCORES = "scores.parquet"
 MODELS = ("classifier", "detector", "fused")
+#: Of fewer validation images with, or without, a fracture the weights are mostly chance.
+FEW = 100
 _WITHOUT_TARGET: dict[str, Rule] = {"youden": "youden", "f1": "f1", "closest": "closest"}
 
 
@@ -48,12 +50,15 @@ class Fusing:
         On test images, of each of :data:`MODELS`.
     unread
         Images that the reader refused, which took no part.
+    rarer
+        Validation images of the rarer label, on which it was fitted.
     """
 
     folder: Path
     fused: Fused
     aurocs: dict[str, Estimate]
     unread: int
+    rarer: int
 
 
 def fuse_models(
@@ -118,7 +123,8 @@ def fuse_models(
     long = _tried(test, fused)
     write_whole(output / SCORES, long.write_parquet)
     aurocs = {name: auroc(to_rows(long.filter(model=name))) for name in MODELS}
-    return Fusing(output, fused, aurocs, len(rows) - scores.height)
+    rarer = min(int(label.sum()), int((label == 0).sum()))
+    return Fusing(output, fused, aurocs, len(rows) - scores.height, rarer)
 
 
 def _check(rows: Cohort, classifier: Path) -> None:
