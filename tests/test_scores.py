@@ -10,6 +10,7 @@ from greenstick.scores import (
     binary_labels,
     check_scores,
     patients_of,
+    place_images,
     pool_by_patient,
     read_scores,
     tidy_scores,
@@ -239,3 +240,21 @@ def test_a_copy_is_not_pooled_twice() -> None:
     table = pl.DataFrame({"image": ["a", "a"], "patient": ["p", "p"], "label": 1, "score": 0.5})
     with pytest.raises(GreenstickError, match="another row lists too"):
         pool_by_patient(table, "noisy-or")
+
+
+def test_tables_of_runs_of_any_depth_name_their_images_alike(tmp_path: Path) -> None:
+    folders = [tmp_path / "runs" / "a", tmp_path / "more" / "runs" / "b"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).touch()
+    tables = [
+        pl.DataFrame({"image": ["../../1.png", "../../2.png"]}),
+        pl.DataFrame({"image": ["../../../2.png", "../../../1.png"]}),
+    ]
+    one, two = place_images(tables, folders)
+    assert one["image"].to_list() == two["image"].to_list()[::-1]
+    assert place_images(tables, [folders[0]] * 2) == tables
+    plain = [pl.DataFrame({"image": ["1", "2"]}), pl.DataFrame({"image": [7, None]})]
+    for kept, given in zip(place_images(plain, folders), plain, strict=True):
+        assert kept.equals(given)

@@ -189,7 +189,14 @@ def compare(
     from greenstick.evidence.comparisons import compare_all, contenders_of, write_comparisons
     from greenstick.reports.any_page import write_any_page
     from greenstick.reports.comparison_terminal import print_comparisons
-    from greenstick.scores import names_of, one_split, read_table, rows_where, tidy_scores
+    from greenstick.scores import (
+        names_of,
+        one_split,
+        place_images,
+        read_table,
+        rows_where,
+        tidy_scores,
+    )
 
     _own_folder(output, "comparison.json")
 
@@ -201,9 +208,10 @@ def compare(
         except GreenstickError as error:
             raise GreenstickError(f"{path}: {error.message}", remedy=error.remedy) from None
 
-    tables = {name: model(path) for name, path in zip(names_of(scores), scores, strict=True)}
+    names = names_of(scores)
+    tables = place_images([model(path) for path in scores], [path.parent for path in scores])
     comparisons = compare_all(
-        contenders_of(tables, threshold or []),
+        contenders_of(dict(zip(names, tables, strict=True)), threshold or []),
         rows=rows,
         margin=margin,
         seed=seed,

@@ -7,6 +7,7 @@ from greenstick.scores.columns import (
     names_patients,
     need_columns,
     patients_of,
+    place_images,
 )
 from greenstick.scores.pooling import Pooling, pool_by_patient
 from greenstick.scores.reading import (
@@ -32,6 +33,7 @@ __all__ = [
     "need_columns",
     "one_split",
     "patients_of",
+    "place_images",
     "pool_by_patient",
     "read_scores",
     "read_table",
