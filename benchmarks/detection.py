@@ -29,7 +29,7 @@ from greenstick.models.detector_checkpoint import load_detector, save_detector
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings
 from greenstick.models.merging import merge
 from greenstick.openvino_core import openvino_core
-from greenstick.radiographs.canvas import fit
+from greenstick.radiographs.canvas import as_images, fit
 from greenstick.radiographs.opening import open_radiograph
 
 FRACATLAS = Path(__file__).resolve().parents[2] / "shared" / "data" / "fracatlas" / "images"
@@ -130,7 +130,7 @@ def find(model: Detector, card: DetectorCard, folder: Path, paths: list[Path]) -
     for path in paths:
         begin = time.process_time()
         canvas, _ = fit(open_radiograph(path), card.canvas_px)
-        images = canvas[None, None].astype(np.float32) / np.float32(255)
+        images = as_images(canvas[None])
         times["decode and fit"].append(time.process_time() - begin)
         begin = time.process_time()
         with torch.inference_mode():

@@ -33,7 +33,7 @@ from greenstick.models.detector_checkpoint import load_detector, save_detector
 from greenstick.models.detector_settings import DetectorCard, DetectorSettings
 from greenstick.models.finding import on_original
 from greenstick.models.merging import Merged, merge
-from greenstick.radiographs.canvas import fit
+from greenstick.radiographs.canvas import as_images, fit
 from greenstick.radiographs.opening import open_radiograph
 from greenstick.reading.runtime import Runtime, network_in
 
@@ -50,7 +50,7 @@ def drawn(
     torch.manual_seed(0)
     model = build_detector(DetectorSettings(backbone=name, weights="none")).train()
     canvases = np.stack([fit(open_radiograph(path), size_px)[0] for path in paths[:4]])
-    images = torch.from_numpy(canvases[:, None].astype(np.float32) / np.float32(255))
+    images = torch.from_numpy(as_images(canvases))
     for norm in model.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = 1.0  # activations of unit size, as after training
@@ -114,7 +114,7 @@ class Ours:
     def on_canvas(self, canvas: NDArray[np.uint8]) -> Merged:
         """Find boxes on a canvas, in its pixels."""
         begin = self.clock()
-        values = self.runtime.values(canvas[None, None].astype(np.float32) / np.float32(255))
+        values = self.runtime.values(as_images(canvas[None]))
         middle = self.clock()
         scores = 1 / (1 + np.exp(-values["logits"][0]))
         found = merge(values["boxes"][0], scores, iou=IOU, most=MOST, least=CONFIDENCE)

@@ -14,17 +14,20 @@ from typing import Any
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
+class NoPlainFileError(OSError):
+    """A folder; or a pipe, a socket or a device, which may have no end."""
+
+
 def open_plain(path: Path) -> BufferedReader:
     """Open a file to read its bytes.
 
     Raises
     ------
     OSError
-        Where it cannot be opened, or is a pipe, a socket or a device, which may have no end.
+        Where it cannot be opened; :class:`NoPlainFileError` where it is no file of its own.
     """
-    kind = path.stat().st_mode
-    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-        raise OSError(errno.EINVAL, "not a file of its own")
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NoPlainFileError(errno.EINVAL, "not a file of its own")
     return path.open("rb")
 
 

@@ -20,6 +20,7 @@ from greenstick.models.detector_settings import (
 )
 from greenstick.models.familiar import learn_familiar, read_familiar, write_familiar
 from greenstick.models.settings import ClassifierSettings
+from greenstick.radiographs.canvas import as_images
 from greenstick.reading.boxes import compiled
 
 
@@ -98,7 +99,7 @@ def test_a_detector_is_exported_quantized_and_found_with(tmp_path: Path) -> None
         Image.fromarray(pixels).save(tmp_path / "films" / f"{n}.png")
     canvas = np.asarray(Image.open(tmp_path / "films" / "0.png"))
     films = [np.asarray(Image.open(path)) for path in (tmp_path / "films").iterdir()]
-    shown = np.stack(films)[:, None].astype(np.float32) / np.float32(255)
+    shown = as_images(np.stack(films))
     looks = compiled(folder, card)(shown).look
     known = learn_familiar(looks, looks, chosen_on="valid")
     write_familiar(folder, known)

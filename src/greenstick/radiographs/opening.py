@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from greenstick.errors import GreenstickError
-from greenstick.files import open_plain
+from greenstick.files import NoPlainFileError, open_plain
 from greenstick.radiographs.dicom import open_dicom
 from greenstick.radiographs.nifti import open_nifti
 from greenstick.radiographs.radiograph import Radiograph
@@ -119,8 +119,10 @@ def _first_bytes(path: Path) -> bytes:
             return file.read(_SNIFF_BYTES)
     except (FileNotFoundError, ValueError):  # ValueError: a zero byte, which no name has
         raise GreenstickError(f"There is no file {path}.", remedy="Check the path.") from None
-    except IsADirectoryError:
-        raise GreenstickError(f"{path} is a folder.", remedy="Give a file in it.") from None
+    except NoPlainFileError:
+        if path.is_dir():
+            raise GreenstickError(f"{path} is a folder.", remedy="Give a file in it.") from None
+        raise GreenstickError(f"{path} is not a file of its own.", remedy="Give a file.") from None
     except OSError as error:
         raise GreenstickError(
             f"{path} cannot be opened ({error.strerror}).", remedy="Check that you may read it."

@@ -7,13 +7,13 @@ from greenstick.scores.columns import (
     names_patients,
     need_columns,
     patients_of,
-    place_images,
 )
 from greenstick.scores.pooling import Pooling, pool_by_patient
 from greenstick.scores.reading import (
     binary_labels,
     names_of,
     one_split,
+    place_images,
     read_scores,
     read_table,
     rows_where,

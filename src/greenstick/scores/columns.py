@@ -1,8 +1,5 @@
 """What the columns of a table of scores mean."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import polars as pl
 
 from greenstick.errors import GreenstickError
@@ -37,28 +34,6 @@ def name_images(table: pl.DataFrame) -> pl.DataFrame:
     given = [pl.col("image").cast(pl.String)] if "image" in table.columns else []
     row = pl.format("row {}", pl.int_range(1, pl.len() + 1))
     return table.with_columns(image=pl.coalesce(*given, row))
-
-
-def place_images(tables: Sequence[pl.DataFrame], folders: Sequence[Path]) -> list[pl.DataFrame]:
-    """Name images alike in tables that each name them from their own folder, as runs do.
-
-    Where the first image of each table lies there, all are named by where they lie; else, and of
-    tables of one folder, names stay as they are.
-    """
-    if len(set(folders)) == 1 or not all(map(_lies_there, tables, folders)):
-        return list(tables)
-    return [
-        table.with_columns(
-            image=pl.Series([str((folder / name).resolve()) for name in table["image"]])
-        )
-        for table, folder in zip(tables, folders, strict=True)
-    ]
-
-
-def _lies_there(table: pl.DataFrame, folder: Path) -> bool:
-    if table.is_empty() or table.schema.get("image") != pl.String or table["image"].null_count():
-        return False
-    return Path(folder, table["image"][0]).is_file()
 
 
 def patients_of(table: pl.DataFrame) -> pl.Series:

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from greenstick.training.predict import to_images
 from greenstick.training.recipe import Augmentation
 
 
@@ -140,7 +141,7 @@ def apply(drawn: Drawn, canvases: Tensor) -> Tensor:
     images
         float32 of shape (n, 1, output_px, output_px) in [0, 1].
     """
-    images = canvases.unsqueeze(1).float().div_(255.0)
+    images = to_images(canvases)
     grid = _grid(drawn, images.device)
     images = functional.grid_sample(images, grid, align_corners=False)
     return _blank(drawn, _expose(drawn, images))
